@@ -1,0 +1,71 @@
+"""The shared JAX package of the course *Unstable Gradients*.
+
+Read the list below from top to bottom: it is the architecture. Each module knows only of those above it.
+A public name is imported from here (``from course_utils import train``); its module loads on first use, so
+that ``import course_utils`` costs next to nothing.
+"""
+
+import importlib
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "datasets": ("Dataset", "load_digits", "make_spirals"),
+    "initializers": (
+        "INITIALIZERS",
+        "scaled_normal",
+        "xavier_normal",
+        "he_normal",
+        "lecun_normal",
+        "orthogonal",
+    ),
+    "networks": (
+        "ACTIVATIONS",
+        "Layer",
+        "NetworkConfig",
+        "Params",
+        "init_params",
+        "apply",
+        "loss",
+        "unstack_layers",
+    ),
+    "gradients": (
+        "layer_gradient_norms",
+        "log10_layer_gradient_norms",
+        "backward_signal_norms",
+        "forward_signal_std",
+        "GradientSweep",
+        "sweep_gradient_norms",
+    ),
+    "training": ("History", "train"),
+    "theory": (
+        "variance_map",
+        "fixed_point_variance",
+        "gradient_growth_factor",
+        "critical_weight_scale",
+    ),
+    "plots": (
+        "use_course_style",
+        "plot_layer_norms",
+        "plot_loss",
+        "plot_norm_history",
+    ),
+    "explorer": ("GradientExplorer",),
+    "claims": ("ClaimError", "claim"),
+}
+_MODULE_OF = {name: module for module, names in _PUBLIC.items() for name in names}
+
+__all__ = [*_MODULE_OF, *_PUBLIC]  # noqa: PLE0604 (computed, so that a name stands in one place)
+
+
+def __getattr__(name):
+    """Import a public name's module the first time the name is asked for."""
+    if name in _PUBLIC:
+        return importlib.import_module(f".{name}", __name__)
+    if name in _MODULE_OF:
+        return getattr(importlib.import_module(f".{_MODULE_OF[name]}", __name__), name)
+    raise AttributeError(f"module 'course_utils' has no attribute {name!r}; public names: {', '.join(_MODULE_OF)}")
+
+
+def __dir__():
+    return sorted([*globals(), *__all__])
