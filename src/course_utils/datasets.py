@@ -37,7 +37,9 @@ def _split(inputs, labels, *, seed: int, test_fraction: float) -> Dataset:
     order = np.random.default_rng(nonnegative_int("seed", seed)).permutation(len(inputs))
     test_count = round(test_fraction * len(inputs))
     if not 0 < test_count < len(inputs):
-        raise ValueError(f"test_fraction must leave samples on both sides, between 0 and 1; got {test_fraction!r}")
+        raise ValueError(
+            f"test_fraction must leave samples on both sides, between 0 and 1; got {test_fraction!r}"
+        )
     test, train = order[:test_count], order[test_count:]
     center = inputs[train].mean(axis=0)
     scale = np.sqrt(np.mean((inputs[train] - center) ** 2))

@@ -74,7 +74,10 @@ class NetworkConfig:
     branch_scale: float = 1.0
 
     def __post_init__(self):
-        checked = {name: positive_int(name, getattr(self, name)) for name in ("depth", "width", "input_size", "output_size")}
+        checked = {
+            name: positive_int(name, getattr(self, name))
+            for name in ("depth", "width", "input_size", "output_size")
+        }
         checked["weight_scale"] = finite_number("weight_scale", self.weight_scale, above=0.0)
         checked["bias_scale"] = finite_number("bias_scale", self.bias_scale, minimum=0.0)
         checked["branch_scale"] = finite_number("branch_scale", self.branch_scale)
@@ -82,7 +85,10 @@ class NetworkConfig:
         one_of("initializer", self.initializer, INITIALIZERS)
         one_of("normalization", self.normalization, NORMALIZATIONS)
         one_of("skip", self.skip, SKIPS)
-        for name, value in checked.items():  # NumPy's numbers become Python's, so that equal configs hash alike
+        for (
+            name,
+            value,
+        ) in checked.items():  # NumPy's numbers become Python's, so that equal configs hash alike
             object.__setattr__(self, name, value)
 
     def replace(self, **changes) -> "NetworkConfig":
@@ -146,7 +152,9 @@ def init_params(config: NetworkConfig, *, key) -> Params:
     width, stack = config.width, config.depth - 1
 
     def layer(stack_shape, fan_in, weight_stream, bias_stream, has_skip):
-        weight = config.weight_scale * draw(numpy_generator(key, weight_stream), (*stack_shape, fan_in, width))
+        weight = config.weight_scale * draw(
+            numpy_generator(key, weight_stream), (*stack_shape, fan_in, width)
+        )
         bias = config.bias_scale * numpy_generator(key, bias_stream).standard_normal((*stack_shape, width))
         normalized, shifted = config.normalization != "none", config.normalization in ("batch", "layer")
         return Layer(
@@ -281,8 +289,11 @@ def unstack_layers(params: Params) -> list[tuple[Float[Array, "fan_in fan_out"],
     >>> [weight.shape for weight, bias in unstack_layers(params)]
     [(64, 32), (32, 32), (32, 10)]
     """
+
     def split(stack):
-        if isinstance(stack, jax.core.Tracer):  # inside jit or grad: one split, whose gradient is one concatenation
+        if isinstance(
+            stack, jax.core.Tracer
+        ):  # inside jit or grad: one split, whose gradient is one concatenation
             return [part[0] for part in lax.split(stack, (1,) * stack.shape[0])] if stack.shape[0] else []
         return [jnp.asarray(part) for part in np.asarray(stack)]  # NumPy compiles nothing
 
@@ -308,13 +319,17 @@ def check_shapes(params: Params, inputs, labels, config: NetworkConfig) -> None:
     for name, shape in expected.items():
         actual = getattr(params, name).weight.shape
         if actual != shape:
-            raise ValueError(f"params.{name}.weight must have shape {list(shape)} for {config}, got {list(actual)}")
+            raise ValueError(
+                f"params.{name}.weight must have shape {list(shape)} for {config}, got {list(actual)}"
+            )
 
 
 def check_labels(labels, batch: int, config: NetworkConfig) -> None:
     """Raise ``ValueError`` where ``labels`` are not ``batch`` class numbers that ``config`` has an output for."""
     if np.shape(labels) != (batch,):
-        raise ValueError(f"labels must have shape [{batch}], one for each input, got {list(np.shape(labels))}")
+        raise ValueError(
+            f"labels must have shape [{batch}], one for each input, got {list(np.shape(labels))}"
+        )
     if not jnp.issubdtype(jnp.result_type(labels), jnp.integer):
         raise ValueError(f"labels must be whole numbers, got {jnp.result_type(labels)}")
     if isinstance(labels, jax.core.Tracer):

@@ -34,7 +34,7 @@ import numpy as np
 from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from .networks import Layer, NetworkConfig, Params, affine, post
+from .networks import Layer, NetworkConfig, Params, post
 
 _WINDOW = 24
 _LOG10_OF_2 = float(np.log10(2.0))
@@ -129,9 +129,9 @@ def _curves(store: Store, params: Params, inputs, labels, scale, depths, depth_c
 
     start = post(params.first, z_first, h_first, config), k_first, *store, jnp.zeros(capacity, jnp.int32)
     deepest = jnp.max(depths)
-    h, k, store_h, store_z, exponents = lax.fori_loop(1, deepest, forward, start)
-    # What goes into layer i + 1 is what comes out of layer i; the deepest network's output has no layer to go into.
-    store_h, exponents = put(store_h, h, deepest), put(exponents, k, deepest)
+    # What goes into layer i + 1 is what comes out of layer i. One turn more than there are layers stores the deepest
+    # network's output too (a write after the loop would copy the whole store).
+    _, _, store_h, store_z, exponents = lax.fori_loop(1, deepest + 1, forward, start)
 
     def curve(depth):
         g = _logit_cotangent(params.readout, store_h[depth], exponents[depth], labels)
@@ -210,7 +210,17 @@ def default_mesh() -> Mesh:
     return Mesh(np.array(jax.devices()), ("configurations",))
 
 
-def log10_norms(padded: Params, inputs, labels, *, depths, weight_scales, config: NetworkConfig, mesh: Mesh, on_step=lambda: None):
+def log10_norms(
+    padded: Params,
+    inputs,
+    labels,
+    *,
+    depths,
+    weight_scales,
+    config: NetworkConfig,
+    mesh: Mesh,
+    on_step=lambda: None,
+):
     """log10 norms of weight gradients and backward signals, each ``[weight_scales, depths, capacity]``.
 
     Args:
@@ -239,8 +249,15 @@ def log10_norms(padded: Params, inputs, labels, *, depths, weight_scales, config
             used = len(weight_scales[s : s + devices])
             scales[:used] = weight_scales[s : s + devices]
             store, *curves = _sharded_curves(
-                _take_store(shape, dtype, mesh), padded, inputs, labels, scales, some_depths, np.int32(count),
-                config=config, mesh=mesh,
+                _take_store(shape, dtype, mesh),
+                padded,
+                inputs,
+                labels,
+                scales,
+                some_depths,
+                np.int32(count),
+                config=config,
+                mesh=mesh,
             )
             _stores[shape, dtype, mesh] = store
             for table, curve in zip(tables, curves, strict=True):
