@@ -55,7 +55,7 @@ _PUBLIC = {
 }
 _MODULE_OF = {name: module for module, names in _PUBLIC.items() for name in names}
 
-__all__ = [*_MODULE_OF, *_PUBLIC]  # noqa: PLE0604 (computed, so that a name stands in one place)
+__all__ = [*_MODULE_OF, *_PUBLIC]
 
 
 def __getattr__(name):
@@ -64,7 +64,9 @@ def __getattr__(name):
         return importlib.import_module(f".{name}", __name__)
     if name in _MODULE_OF:
         return getattr(importlib.import_module(f".{_MODULE_OF[name]}", __name__), name)
-    raise AttributeError(f"module 'course_utils' has no attribute {name!r}; public names: {', '.join(_MODULE_OF)}")
+    raise AttributeError(
+        f"module 'course_utils' has no attribute {name!r}; public names: {', '.join(_MODULE_OF)}"
+    )
 
 
 def __dir__():

@@ -169,7 +169,7 @@ class GradientSweep(NamedTuple):
     """log10 ‖∂loss/∂h_l‖, likewise."""
 
 
-@functools.lru_cache(maxsize=16)
+@functools.lru_cache(maxsize=6)
 def _base_draw(config: NetworkConfig, seed: int, capacity: int, x64: bool) -> Params:
     """One seed's parameters at weight scale 1, padded. Cached: a slider asks for the same ones at every move."""
     return norm_engine.pad_hidden(init_params(config, key=jax.random.key(seed)), capacity)
@@ -221,7 +221,9 @@ def sweep_gradient_norms(
     mesh = norm_engine.default_mesh()
     deepest = max(depths)
     capacity = norm_engine.capacity_for(deepest, np.shape(inputs)[0], config.width)
-    drawn = min(capacity, max(64, 1 << (deepest - 1).bit_length()))  # nearby depths share a draw
+    drawn = min(
+        capacity, 64 if deepest <= 64 else max(256, 1 << (deepest - 1).bit_length())
+    )  # nearby depths share a draw
     base = config.replace(depth=drawn, weight_scale=1.0)
     steps = len(seeds) * norm_engine.step_count(depths, weight_scales, mesh)
     grids = np.empty((2, len(depths), len(weight_scales), len(seeds), deepest), np.float32)

@@ -62,16 +62,22 @@ def capacity_for(depth: int, batch: int, width: int, itemsize: int = 4) -> int:
     return capacity
 
 
+def _bits_type(dtype):
+    return jnp.int32 if jnp.finfo(dtype).bits == 32 else jnp.int64
+
+
 def _power_of_two(k, dtype):
-    """2^k, exactly, for whole numbers k that the float type can hold; beyond, the nearest power that it holds."""
-    limit = -jnp.finfo(dtype).minexp
-    return jnp.ldexp(jnp.ones((), dtype), jnp.clip(k, -limit, limit))
+    """2^k, exactly, written into the exponent's bits; past the float type's normal range, the nearest in it."""
+    info, bits = jnp.finfo(dtype), _bits_type(dtype)
+    exponent = jnp.clip(k, info.minexp, info.maxexp - 1) - (info.minexp - 1)
+    return lax.bitcast_convert_type(exponent.astype(bits) << info.nmant, dtype)
 
 
 def _excess(x, k):
     """The exponent that brings ``x · 2^k`` into the window: 0 where its largest entry lies inside."""
-    largest = jnp.max(jnp.abs(x))
-    exponent = jnp.frexp(largest)[1] + k
+    info, largest = jnp.finfo(x.dtype), jnp.max(jnp.abs(x))
+    bits = lax.bitcast_convert_type(largest, _bits_type(x.dtype))
+    exponent = (bits >> info.nmant).astype(jnp.int32) + info.minexp + k
     beyond = jnp.where(exponent > _WINDOW, exponent - _WINDOW, jnp.minimum(exponent + _WINDOW, 0))
     return jnp.where((largest > 0) & jnp.isfinite(largest), beyond, k)
 
@@ -163,7 +169,13 @@ def _curves(store: Store, params: Params, inputs, labels, scale, depths, depth_c
     return Store(store_h, store_z), weight, signal
 
 
-@partial(jax.jit, static_argnames=("config", "mesh"), donate_argnames="store")
+# One step of optimization less halves the time to compile, and the matrix products, which are library calls, run as before.
+@partial(
+    jax.jit,
+    static_argnames=("config", "mesh"),
+    donate_argnames="store",
+    compiler_options={"xla_backend_optimization_level": 1},
+)
 def _sharded_curves(store, params, inputs, labels, scales, depths, depth_count, *, config, mesh):
     """`_curves` for one weight scale a device: ``scales`` and the store's first axis are split over the mesh."""
     split, whole = PartitionSpec(mesh.axis_names[0]), PartitionSpec()

@@ -125,7 +125,7 @@ def fixed_point_variance(activation: str, weight_scale: float, bias_scale: float
     >>> fixed_point_variance("tanh", 0.9), fixed_point_variance("linear", 1.1)
     (0.0, inf)
     >>> round(fixed_point_variance("tanh", 1.5), 3)
-    0.618
+    0.793
     """
     phi, _, weight_scale, bias_scale = _checked(activation, weight_scale, bias_scale)
 
@@ -181,7 +181,7 @@ def critical_weight_scale(activation: str, bias_scale: float = 0.0) -> float:
     Source: Schoenholz et al. (2017), arXiv:1611.01232, section 3 ("edge of chaos").
 
     >>> round(critical_weight_scale("relu"), 6), round(critical_weight_scale("tanh", 0.05), 3)
-    (1.414214, 1.122)
+    (1.414214, 1.123)
     """
     _checked(activation, 1.0, bias_scale)
 

@@ -140,7 +140,8 @@ def train(
 
     >>> import optax
     >>> from course_utils import NetworkConfig, load_digits
-    >>> params, history = train(NetworkConfig(depth=2), load_digits(), optimizer=optax.sgd(0.1), steps=30, progress=False)
+    >>> config, optimizer = NetworkConfig(depth=2), optax.sgd(0.1)
+    >>> params, history = train(config, load_digits(), optimizer=optimizer, steps=30, progress=False)
     >>> bool(history.loss[-1] < history.loss[0]), history.gradient_norm.shape, history.first_nonfinite_step
     (True, (30, 2), None)
     """
