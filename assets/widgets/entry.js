@@ -1,0 +1,111 @@
+// Brings the ipywidgets of a static page to life: a widget manager with base, controls and anywidget, and no kernel.
+// jslinks between widgets run here in the browser; that is why a slider moves a picture with no server.
+import * as base from '@jupyter-widgets/base';
+import * as controls from '@jupyter-widgets/controls';
+import { ManagerBase } from '@jupyter-widgets/base-manager';
+import { Widget } from '@lumino/widgets';
+import '@lumino/widgets/style/index.css';
+import '@jupyter-widgets/controls/css/widgets-base.css';
+import '@jupyter-widgets/controls/css/labvariables.css';
+import anywidgetFactory from 'anywidget-factory';
+
+const MODULES = {
+  '@jupyter-widgets/base': base,
+  '@jupyter-widgets/controls': controls,
+  anywidget: anywidgetFactory(base),
+};
+const STATE = 'script[type="application/vnd.jupyter.widget-state+json"]';
+const VIEW = 'script[type="application/vnd.jupyter.widget-view+json"]';
+
+class StaticManager extends ManagerBase {
+  async loadClass(className, moduleName) {
+    const found = MODULES[moduleName]?.[className];
+    if (!found) throw new Error(`this page's widget bundle has no ${className} of ${moduleName}`);
+    return found;
+  }
+  async _get_comm_info() { return {}; }
+  async _create_comm() { return { on_close() {}, on_msg() {}, close() {}, send() {} }; }
+}
+
+const stylesheet = document.createElement('link');
+stylesheet.rel = 'stylesheet';
+stylesheet.href = new URL('widgets.css', document.currentScript.src).href;
+document.head.append(stylesheet);
+
+// ipywidgets asks MathJax 2 for its queue on every page that has maths; the site has MathJax 3.
+function shimMathJax() {
+  let mathjax = window.MathJax;
+  const withHub = (value) => {
+    if (value && !value.Hub) value.Hub = { Queue() {} };
+    return value;
+  };
+  withHub(mathjax);
+  Object.defineProperty(window, 'MathJax', {
+    configurable: true,
+    get: () => mathjax,
+    set: (value) => { mathjax = withHub(value); },
+  });
+}
+
+// ipywidgets' sliders have no accessible name, and a log slider speaks its exponent instead of its value.
+let labels = 0;
+function nameSliders(root) {
+  for (const slider of root.querySelectorAll('.widget-slider')) {
+    const handle = slider.querySelector('.noUi-handle');
+    const label = slider.querySelector('.widget-label');
+    const readout = slider.querySelector('.widget-readout');
+    if (!handle || !label) continue;
+    label.id ||= `widget-label-${labels++}`;
+    handle.setAttribute('aria-labelledby', label.id);
+    if (!readout) continue;
+    const speak = () => {
+      if (handle.getAttribute('aria-valuetext') !== readout.textContent) {
+        handle.setAttribute('aria-valuetext', readout.textContent);
+      }
+    };
+    new MutationObserver(speak).observe(readout, { childList: true, characterData: true, subtree: true });
+    new MutationObserver(speak).observe(handle, { attributes: true, attributeFilter: ['aria-valuetext'] });
+    speak();
+    if (readout.isContentEditable) {
+      readout.setAttribute('role', 'textbox');
+      readout.setAttribute('aria-label', `${label.textContent}, type a value`);
+    }
+  }
+}
+
+async function show(manager, models, script) {
+  const { model_id: id } = JSON.parse(script.textContent);
+  const model = models.find((candidate) => candidate.model_id === id);
+  if (!model) throw new Error(`the page holds no state for widget ${id}`);
+  const place = document.createElement('div');
+  place.className = 'widget-subarea';
+  script.before(place);
+  const view = await manager.create_view(model);
+  Widget.attach(view.luminoWidget, place);
+  await view.displayed;
+  await new Promise(requestAnimationFrame);
+  nameSliders(place);
+}
+
+function apologize(script, error) {
+  console.error(error);
+  const note = document.createElement('p');
+  note.setAttribute('role', 'status');
+  note.textContent = `This interactive figure could not be shown (${error.message}). Reload the page to try again.`;
+  script.before(note);
+}
+
+async function main() {
+  shimMathJax();
+  for (const state of document.querySelectorAll(STATE)) {
+    const manager = new StaticManager();
+    const models = await manager.set_state(JSON.parse(state.textContent));
+    for (const script of document.querySelectorAll(VIEW)) {
+      await show(manager, models, script).catch((error) => apologize(script, error));
+    }
+  }
+  document.documentElement.dataset.widgets = 'ready';
+}
+
+if (document.readyState === 'loading') addEventListener('DOMContentLoaded', main);
+else main();
