@@ -1,0 +1,87 @@
+"""Find a Chromium for the tests of the built site, or install one, and say which.
+
+    python tools/browser.py
+"""
+
+import functools
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+# Quiet and self-contained: no first-run pages, and no requests of the browser's own.
+FLAGS = (
+    "--disable-background-networking", "--disable-component-update", "--disable-gpu", "--disable-sync", "--no-first-run",
+)  # fmt: skip
+
+
+class NoBrowser(RuntimeError):
+    """No Chromium was found and none could be installed."""
+
+
+def flags() -> list[str]:
+    """Chromium's command line; as root its sandbox cannot start."""
+    return [*FLAGS, *(["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else [])]
+
+
+def _on_path() -> str | None:
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+    return next(filter(None, map(shutil.which, names)), None)
+
+
+def _playwrights() -> str | None:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        path = playwright.chromium.executable_path
+    return path if pathlib.Path(path).exists() else None
+
+
+def _install_by_playwright() -> str | None:
+    subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=False, timeout=300, stdout=sys.stderr)
+    return _playwrights()
+
+
+def _install_by_apt() -> str | None:
+    if not shutil.which("apt-get") or os.geteuid() != 0:
+        return None
+    for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "chromium"]):
+        subprocess.run(command, check=False, timeout=900, stdout=sys.stderr, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
+    return _on_path()
+
+
+@functools.cache
+def find_chromium() -> str:
+    """Path of a Chromium: the one named by CHROMIUM, Playwright's, one on the PATH, or one installed now."""
+    named = os.environ.get("CHROMIUM")
+    if named:
+        if not pathlib.Path(named).exists():
+            raise NoBrowser(f"CHROMIUM names {named}, which does not exist")
+        return named
+    ways = (
+        ("Playwright's Chromium", _playwrights),
+        ("Chromium on the PATH", _on_path),
+        ("Debian's Chromium, installed now", _install_by_apt),
+        ("Playwright's Chromium, installed now", _install_by_playwright),
+    )
+    for name, way in ways:
+        try:
+            path = way()
+        except (OSError, subprocess.SubprocessError) as error:
+            print(f"{name}: {error}", file=sys.stderr)
+            continue
+        if path:
+            print(f"browser: {name}, {path}", file=sys.stderr)
+            return path
+    raise NoBrowser(
+        "The tests of the site need Chromium: none was found, and neither the system's package manager nor Playwright "
+        "could install one. Install it, or set CHROMIUM to its path."
+    )
+
+
+if __name__ == "__main__":
+    try:
+        print(find_chromium())
+    except NoBrowser as error:
+        sys.exit(str(error))
