@@ -71,7 +71,7 @@ def build(source: pathlib.Path) -> int:
     site = [source / "_config.yml", source / "_toc.yml", *(path for path in (source / "assets").rglob("*") if path.is_file() and "node_modules" not in path.parts)]
     _keep_only_if(output / "site.key", _key(path for path in site if path.exists()), output / ".doctrees", output / "html")
     shutil.rmtree(output / "html" / "reports", ignore_errors=True)
-    command = [sys.executable, "-m", "jupyter_book.cli.main", "build", str(source), "-W", "-n", "--keep-going"]
+    command = [str(pathlib.Path(sys.executable).with_name("jupyter-book")), "build", str(source), "-W", "-n", "--keep-going"]
     # The pages show how the course's own package behaves: strict, without progress bars, on this environment's kernel.
     environment = {**os.environ, "COURSE_BUILD": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1", "JUPYTER_PLATFORM_DIRS": "1"}
     run = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
