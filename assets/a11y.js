@@ -2,7 +2,9 @@
 addEventListener('load', () => {
   const repair = () => {
     // Where a control shows text, that text is its name.
-    for (const control of document.querySelectorAll('button.search-button__button, details.hide > summary')) control.removeAttribute('aria-label');
+    for (const control of document.querySelectorAll("button.search-button__button, details.hide > summary")) {
+      if (control.innerText.trim()) control.removeAttribute("aria-label");
+    }
     for (const icon of document.querySelectorAll('.theme-switch-button :is(svg, i)')) {
       icon.setAttribute('aria-hidden', 'true');
       icon.removeAttribute('aria-labelledby');

@@ -128,7 +128,7 @@ class GradientExplorer(ipywidgets.VBox):
                 "depths and weight_scales must each hold at least two different values, "
                 f"got {depths} and {weight_scales}"
             )
-        self._config, self._compare, self._seeds = config, compare, tuple(seeds)
+        self._config, self._other, self._seeds = config, compare, tuple(seeds)
         self._inputs, self._labels = _batch(config, inputs, labels)
 
         sweep = self._sweep(config, depths, weight_scales, progress=True)
@@ -181,7 +181,7 @@ class GradientExplorer(ipywidgets.VBox):
             return
         slope = _slope(self._config, scale)
         curve = _pack(self._sweep(self._config, [depth], [scale], progress=False))
-        compared = _pack(self._sweep(self._compare, [depth], [scale], progress=False)) if self._compare else b""
+        compared = _pack(self._sweep(self._other, [depth], [scale], progress=False)) if self._other else b""
         with self.picture.hold_sync():
             self.picture.live_curves, self.picture.live_compare = curve, compared
             self.picture.live = {"depth": depth, "weight_scale": scale, "slopes": [] if slope is None else [slope]}
