@@ -1,0 +1,51 @@
+"""Every test runs as the build does: strict claims, no progress bars, rank promotion an error, shapes checked."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+os.environ["COURSE_BUILD"] = "1"
+os.environ.setdefault("MPLBACKEND", "agg")
+# Eight simulated devices, so that sharding is tested on any machine.
+os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
+
+import jax  # noqa: E402
+import pytest  # noqa: E402
+from jaxtyping import install_import_hook  # noqa: E402
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+with install_import_hook("course_utils", "beartype.beartype"):
+    import course_utils.training
+    import course_utils.explorer  # noqa: F401
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tools"))
+
+
+@pytest.fixture(scope="session")
+def digits():
+    return course_utils.load_digits()
+
+
+@pytest.fixture(scope="session")
+def site():
+    """The built site's folder; built now, or reused where nothing changed."""
+    build = subprocess.run(
+        [sys.executable, ROOT / "tools" / "build_book.py"], capture_output=True, text=True,
+        env={**os.environ, "XLA_FLAGS": ""},
+    )  # fmt: skip
+    assert build.returncode == 0, build.stdout[-3000:] + build.stderr[-3000:]
+    return ROOT / "_build" / "html"
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium."""
+    from browser import find_chromium, flags
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=find_chromium(), args=flags())
+        yield chromium
+        chromium.close()
