@@ -10,14 +10,15 @@ os.environ.setdefault("MPLBACKEND", "agg")
 # Eight simulated devices, so that sharding is tested on any machine.
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
 
-import jax  # noqa: E402
-import pytest  # noqa: E402
-from jaxtyping import install_import_hook  # noqa: E402
+import jax
+import pytest
+from jaxtyping import install_import_hook
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 with install_import_hook("course_utils", "beartype.beartype"):
+    import course_utils.claims
+    import course_utils.explorer
     import course_utils.training
-    import course_utils.explorer  # noqa: F401
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))
@@ -26,6 +27,16 @@ sys.path.insert(0, str(ROOT / "tools"))
 @pytest.fixture(scope="session")
 def digits():
     return course_utils.load_digits()
+
+
+@pytest.fixture
+def as_a_reader():
+    """Without the tests' type checks, which would stop a wrong argument before the package's own checks see it."""
+    from jaxtyping import config
+
+    config.update("jaxtyping_disable", True)
+    yield
+    config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture(scope="session")

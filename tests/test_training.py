@@ -2,6 +2,7 @@ import jax
 import numpy as np
 import optax
 import pytest
+
 from course_utils import Dataset, NetworkConfig, init_params, loss, train, unstack_layers
 
 
@@ -47,7 +48,10 @@ def test_an_epoch_shows_each_sample_once():
 
 def test_same_seed_same_run_other_seed_other_run(digits):
     config = NetworkConfig(depth=2)
-    runs = [train(config, digits, optimizer=optax.adam(1e-3), steps=26, batch_size=32, seed=s)[1].loss for s in (0, 0, 1)]
+    runs = [
+        train(config, digits, optimizer=optax.adam(1e-3), steps=26, batch_size=32, seed=s)[1].loss
+        for s in (0, 0, 1)
+    ]
     np.testing.assert_array_equal(runs[0], runs[1])
     assert (runs[0] != runs[2]).any()
 
@@ -57,11 +61,13 @@ def test_same_seed_same_run_other_seed_other_run(digits):
     [({"steps": 0}, "steps"), ({"batch_size": 0}, "batch_size"), ({"batch_size": 10**6}, "batch_size"),
      ({"optimizer": 0.1}, "optimizer"), ({"seed": -1}, "seed")],
 )  # fmt: skip
+@pytest.mark.usefixtures("as_a_reader")
 def test_wrong_arguments_are_named(digits, wrong, named):
     with pytest.raises(ValueError, match=named):
         train(NetworkConfig(depth=2), digits, **({"optimizer": optax.sgd(0.1), "steps": 1} | wrong))
 
 
+@pytest.mark.usefixtures("as_a_reader")
 def test_a_data_set_that_does_not_fit_is_named(digits):
     with pytest.raises(ValueError, match="input_size"):
         train(NetworkConfig(depth=2, input_size=3), digits, optimizer=optax.sgd(0.1), steps=1)

@@ -1,6 +1,6 @@
 """Find a Chromium for the tests of the built site, or install one, and say which.
 
-    python tools/browser.py
+python tools/browser.py
 """
 
 import functools
@@ -39,7 +39,12 @@ def _playwrights() -> str | None:
 
 
 def _install_by_playwright() -> str | None:
-    subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=False, timeout=300, stdout=sys.stderr)
+    subprocess.run(
+        [sys.executable, "-m", "playwright", "install", "chromium"],
+        check=False,
+        timeout=300,
+        stdout=sys.stderr,
+    )
     return _playwrights()
 
 
@@ -47,7 +52,13 @@ def _install_by_apt() -> str | None:
     if not shutil.which("apt-get") or os.geteuid() != 0:
         return None
     for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "chromium"]):
-        subprocess.run(command, check=False, timeout=900, stdout=sys.stderr, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
+        subprocess.run(
+            command,
+            check=False,
+            timeout=900,
+            stdout=sys.stderr,
+            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+        )
     return _on_path()
 
 

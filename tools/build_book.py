@@ -66,15 +66,50 @@ def _cell_number(chapter: str, source: str) -> str:
 def build(source: pathlib.Path) -> int:
     """Build ``source`` into its ``_build/html``; 0 where all went well."""
     output = source / "_build"
-    package = [path for path in (ROOT / "src" / "course_utils").rglob("*") if path.suffix in (".py", ".js", ".css")]
-    _keep_only_if(output / "package.key", _key([*package, ROOT / "requirements.txt"]), output / ".jupyter_cache", output / ".doctrees", output / "html")
-    site = [source / "_config.yml", source / "_toc.yml", *(path for path in (source / "assets").rglob("*") if path.is_file() and "node_modules" not in path.parts)]
-    _keep_only_if(output / "site.key", _key(path for path in site if path.exists()), output / ".doctrees", output / "html")
+    package = [
+        path for path in (ROOT / "src" / "course_utils").rglob("*") if path.suffix in (".py", ".js", ".css")
+    ]
+    _keep_only_if(
+        output / "package.key",
+        _key([*package, ROOT / "requirements.txt"]),
+        output / ".jupyter_cache",
+        output / ".doctrees",
+        output / "html",
+    )
+    site = [
+        source / "_config.yml",
+        source / "_toc.yml",
+        *(
+            path
+            for path in (source / "assets").rglob("*")
+            if path.is_file() and "node_modules" not in path.parts
+        ),
+    ]
+    _keep_only_if(
+        output / "site.key",
+        _key(path for path in site if path.exists()),
+        output / ".doctrees",
+        output / "html",
+    )
     shutil.rmtree(output / "html" / "reports", ignore_errors=True)
-    command = [str(pathlib.Path(sys.executable).with_name("jupyter-book")), "build", str(source), "-W", "-n", "--keep-going"]
+    command = [
+        str(pathlib.Path(sys.executable).with_name("jupyter-book")),
+        "build",
+        str(source),
+        "-W",
+        "-n",
+        "--keep-going",
+    ]
     # The pages show how the course's own package behaves: strict, without progress bars, on this environment's kernel.
-    environment = {**os.environ, "COURSE_BUILD": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1", "JUPYTER_PLATFORM_DIRS": "1"}
-    run = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    environment = {
+        **os.environ,
+        "COURSE_BUILD": "1",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        "JUPYTER_PLATFORM_DIRS": "1",
+    }
+    run = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     lines = []
     for line in run.stdout:
         lines.append(line)
@@ -82,13 +117,22 @@ def build(source: pathlib.Path) -> int:
     if run.wait() == 0:
         return 0
     failure = _failure(output, "".join(lines))
-    shutil.rmtree(output / ".doctrees", ignore_errors=True)  # a page that failed must not pass for built next time
+    shutil.rmtree(
+        output / ".doctrees", ignore_errors=True
+    )  # a page that failed must not pass for built next time
     bar = "=" * 78
-    print(f"\n{bar}\nThe book was not built.\n{failure or 'The warnings and errors above say why.'}\n{bar}", file=sys.stderr)
+    print(
+        f"\n{bar}\nThe book was not built.\n{failure or 'The warnings and errors above say why.'}\n{bar}",
+        file=sys.stderr,
+    )
     return 1
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Build the book; warnings, failed cells and false claims are fatal.")
-    parser.add_argument("--source", type=pathlib.Path, default=ROOT, help="the book's folder (default: this repository)")
+    parser = argparse.ArgumentParser(
+        description="Build the book; warnings, failed cells and false claims are fatal."
+    )
+    parser.add_argument(
+        "--source", type=pathlib.Path, default=ROOT, help="the book's folder (default: this repository)"
+    )
     sys.exit(build(parser.parse_args().source.resolve()))

@@ -1,7 +1,7 @@
 """The set-up cell that every chapter begins with: one source, written into the chapters from here.
 
-    python tools/setup_cell.py           tells which chapters differ
-    python tools/setup_cell.py --write   mends them
+python tools/setup_cell.py           tells which chapters differ
+python tools/setup_cell.py --write   mends them
 """
 
 import pathlib
@@ -11,14 +11,15 @@ import nbformat
 
 CHAPTERS = pathlib.Path(__file__).resolve().parent.parent / "chapters"
 
-SOURCE = '''\
+SOURCE = """\
 # Set-up: the course's package must be installed where this notebook runs.
 try:
     import course_utils
 except ImportError:
     raise SystemExit(
-        "This notebook needs the package course_utils: in the course's folder, run `pip install .`, then run this cell again."
-    ) from None'''
+        "This notebook needs the package course_utils. "
+        "In the course's folder, run `pip install .`, then run this cell again."
+    ) from None"""
 
 
 def main(arguments: list[str]) -> int:

@@ -1,6 +1,6 @@
 """Remove outputs and execution counts from notebooks; cell ids and tags stay.
 
-    python tools/strip.py chapters/*.ipynb
+python tools/strip.py chapters/*.ipynb
 """
 
 import sys

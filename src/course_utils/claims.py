@@ -29,7 +29,11 @@ class _Verdict:
             f'<span class="claim-value">{html.escape(name)} <strong>{html.escape(value)}</strong></span> '
             for name, value in self.values
         )
-        note = "" if self.holds else "<em>Your run differs from the course's: other hardware, or a cell you changed.</em>"
+        note = (
+            ""
+            if self.holds
+            else "<em>Your run differs from the course's: other hardware, or a cell you changed.</em>"
+        )
         return (
             f'<div class="claim claim-{kind}"><span class="claim-sign">{sign}</span> '
             f"{html.escape(self.statement)} {values}{note}</div>"
@@ -77,7 +81,9 @@ def claim(statement: str, condition, *, measured=None, predicted=None) -> None:
     if truth.ndim != 0 or truth.dtype != bool:
         raise ValueError(f"condition must be a single True or False, got {condition!r}")
     given = (("measured", measured), ("predicted", predicted))
-    verdict = _Verdict(statement, bool(truth), [(name, _readable(value)) for name, value in given if value is not None])
+    verdict = _Verdict(
+        statement, bool(truth), [(name, _readable(value)) for name, value in given if value is not None]
+    )
     if not verdict.holds and in_build():
         raise ClaimError(repr(verdict))
     _show(verdict)

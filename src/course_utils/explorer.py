@@ -78,7 +78,9 @@ def _slope(config: NetworkConfig, weight_scale: float) -> float | None:
 def _difference(config: NetworkConfig, other: NetworkConfig) -> str:
     """What ``other`` does differently, in words."""
     names = ("activation", "initializer", "normalization", "skip", "width", "bias_scale", "branch_scale")
-    parts = [f"{name} {getattr(other, name)}" for name in names if getattr(other, name) != getattr(config, name)]
+    parts = [
+        f"{name} {getattr(other, name)}" for name in names if getattr(other, name) != getattr(config, name)
+    ]
     return ", ".join(parts).replace("_", " ") or "the same network"
 
 
@@ -121,7 +123,7 @@ class GradientExplorer(ipywidgets.VBox):
             if not isinstance(value, NetworkConfig):
                 raise ValueError(f"{name} must be a NetworkConfig, got {value!r}")
         depths = sorted(set(non_empty("depths", depths, positive_int)))
-        above_zero = lambda name, value: finite_number(name, value, above=0.0)  # noqa: E731
+        above_zero = lambda name, value: finite_number(name, value, above=0.0)
         weight_scales = sorted(set(non_empty("weight_scales", weight_scales, above_zero)))
         if len(depths) < 2 or len(weight_scales) < 2:
             raise ValueError(
@@ -144,7 +146,9 @@ class GradientExplorer(ipywidgets.VBox):
             slopes=[] if None in slopes else slopes,
             healthy=float(np.median(healthy.weight_gradient)),
             compare_label=_difference(config, compare) if compare else "",
-            compare_curves=_pack(self._sweep(compare, depths, weight_scales, progress=True)) if compare else b"",
+            compare_curves=_pack(self._sweep(compare, depths, weight_scales, progress=True))
+            if compare
+            else b"",
             depth=here,
             weight_scale=there,
         )
@@ -162,7 +166,9 @@ class GradientExplorer(ipywidgets.VBox):
             ipywidgets.jslink((self.depth, "value"), (self.picture, "depth")),
             ipywidgets.jslink((self.weight_scale, "value"), (self.picture, "weight_scale")),
         ]
-        self._still = _still_figure(config, sweep, depths.index(here), weight_scales.index(there)) if in_build() else ""
+        self._still = (
+            _still_figure(config, sweep, depths.index(here), weight_scales.index(there)) if in_build() else ""
+        )
         super().__init__([self.depth, self.weight_scale, self.picture])
         for slider in (self.depth, self.weight_scale):
             slider.observe(self._push, "value")
@@ -184,7 +190,11 @@ class GradientExplorer(ipywidgets.VBox):
         compared = _pack(self._sweep(self._other, [depth], [scale], progress=False)) if self._other else b""
         with self.picture.hold_sync():
             self.picture.live_curves, self.picture.live_compare = curve, compared
-            self.picture.live = {"depth": depth, "weight_scale": scale, "slopes": [] if slope is None else [slope]}
+            self.picture.live = {
+                "depth": depth,
+                "weight_scale": scale,
+                "slopes": [] if slope is None else [slope],
+            }
 
     def _ipython_display_(self, **kwargs):
         """Show the widget; in the book, a still figure before it for readers without JavaScript."""
@@ -213,7 +223,9 @@ def _batch(config: NetworkConfig, inputs, labels):
 def _still_figure(config: NetworkConfig, sweep, d: int, s: int) -> str:
     """HTML for a page whose reader has JavaScript off: the picture at the sliders' first place."""
     depth, scale = sweep.depths[d], sweep.weight_scales[s]
-    sentence = f"Gradient norm in each layer of a {config.activation} network at depth {depth}, σ_w = {scale:.3g}."
+    sentence = (
+        f"Gradient norm in each layer of a {config.activation} network at depth {depth}, σ_w = {scale:.3g}."
+    )
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "course"}):
         figure = Figure(figsize=(6, 3.5), layout="constrained")
         plot_layer_norms(10.0 ** sweep.weight_gradient[d, s, :, :depth].astype(float), ax=figure.subplots())

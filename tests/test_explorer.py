@@ -1,0 +1,124 @@
+import ipywidgets
+import numpy as np
+import pytest
+
+from course_utils import (
+    GradientExplorer,
+    NetworkConfig,
+    explorer,
+    gradient_growth_factor,
+    load_digits,
+    norm_engine,
+    sweep_gradient_norms,
+)
+
+DEPTHS, SCALES, SEEDS = (2, 5, 9), (0.5, 1.0, 2.0), (0, 1, 2)
+
+
+@pytest.fixture(scope="module")
+def tanh():
+    return GradientExplorer(NetworkConfig(depth=5), depths=DEPTHS, weight_scales=SCALES, seeds=SEEDS)
+
+
+def curves_of(data, depths, scales):
+    """What explorer.js reads: {(depth, scale index): [4, depth]}."""
+    floats, start, out = np.frombuffer(data, "<f4"), 0, {}
+    for depth in depths:
+        for s in range(scales):
+            out[depth, s] = floats[start : start + 4 * depth].reshape(4, depth)
+            start += 4 * depth
+    assert start == len(floats)
+    return out
+
+
+def test_the_picture_holds_the_sweep(tanh):
+    digits = load_digits()
+    sweep = sweep_gradient_norms(
+        NetworkConfig(1),
+        digits.inputs[:256],
+        digits.labels[:256],
+        depths=DEPTHS,
+        weight_scales=SCALES,
+        seeds=SEEDS,
+    )
+    for (depth, s), (median, low, high, signal) in curves_of(tanh.picture.curves, DEPTHS, 3).items():
+        d = DEPTHS.index(depth)
+        norms = sweep.weight_gradient[d, s, :, :depth]
+        np.testing.assert_allclose(median, np.median(norms, 0), atol=1e-5)
+        np.testing.assert_allclose(low, norms.min(0), atol=1e-5)
+        np.testing.assert_allclose(high, norms.max(0), atol=1e-5)
+        np.testing.assert_allclose(signal, np.median(sweep.backward_signal[d, s, :, :depth], 0), atol=1e-5)
+
+
+def test_theory_is_drawn_for_plain_networks_only(tanh):
+    expected = [0.5 * np.log10(gradient_growth_factor("tanh", scale)) for scale in SCALES]
+    np.testing.assert_allclose(tanh.picture.slopes, expected)
+    he = NetworkConfig(2, activation="relu", initializer="he_normal")
+    assert explorer._slope(he, 1.0) == pytest.approx(0, abs=1e-9)
+    assert explorer._slope(he.replace(normalization="batch"), 1.0) is None
+    assert explorer._slope(he.replace(skip="residual"), 1.0) is None
+
+
+def test_a_place_between_grid_points_is_computed_and_pushed_without_compiling(tanh):
+    compilations = norm_engine._sharded_curves._cache_size()
+    tanh.depth.value, tanh.weight_scale.value = 7, 1.3
+    assert tanh.picture.live == {
+        "depth": 7,
+        "weight_scale": 1.3,
+        "slopes": [explorer._slope(NetworkConfig(1), 1.3)],
+    }
+    assert curves_of(tanh.picture.live_curves, [7], 1)[7, 0].shape == (4, 7)
+    assert norm_engine._sharded_curves._cache_size() == compilations
+    before = tanh.picture.live
+    tanh.depth.value, tanh.weight_scale.value = 5, 1.0
+    assert tanh.picture.live["depth"] in (5, 7)
+    assert before["depth"] == 7
+
+
+def test_compare_adds_a_second_network():
+    shown = GradientExplorer(
+        NetworkConfig(depth=2),
+        depths=[2, 3],
+        weight_scales=[1, 2],
+        seeds=[0],
+        compare=NetworkConfig(2, activation="relu"),
+    )
+    assert shown.picture.compare_label == "activation relu"
+    assert len(shown.picture.compare_curves) == len(shown.picture.curves)
+
+
+def test_sliders_start_at_the_config_and_are_linked_in_the_browser(tanh):
+    assert [type(child) for child in tanh.children[:2]] == [ipywidgets.IntSlider, ipywidgets.FloatLogSlider]
+    assert all(link.target[0] is tanh.picture for link in tanh._links)
+
+
+def test_nothing_of_ours_hides_what_ipywidgets_uses(tanh):
+    inherited = set(dir(ipywidgets.VBox)) - {
+        "__init__",
+        "__doc__",
+        "__module__",
+        "_ipython_display_",
+        "__dict__",
+    }
+    ours = {name for name in vars(GradientExplorer) if not name.startswith("__")} | {
+        "depth", "weight_scale", "picture", "_links", "_still", "_config", "_other", "_seeds", "_inputs", "_labels",
+    }  # fmt: skip
+    assert not (ours - {"_ipython_display_"}) & inherited
+    assert repr(tanh)
+
+
+def test_the_book_gets_a_still_figure_and_a_sentence(tanh):
+    assert "<noscript>" in tanh._still and "Turn on JavaScript" in tanh._still and "alt=" in tanh._still
+
+
+@pytest.mark.usefixtures("as_a_reader")
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [({"depths": [3]}, "depths"), ({"depths": "3"}, "depths"), ({"weight_scales": [1, -1]}, "weight_scales"),
+     ({"seeds": []}, "seeds"), ({"compare": "relu"}, "compare"), ({"inputs": np.zeros((2, 64), "f4")}, "together"),
+     ({"config": NetworkConfig(2, input_size=3)}, "input_size")],
+)  # fmt: skip
+def test_wrong_arguments_are_named(wrong, named):
+    right = {"config": NetworkConfig(2), "depths": [2, 3], "weight_scales": [1, 2], "seeds": [0]} | wrong
+    with pytest.raises(ValueError, match=named):
+        GradientExplorer(right.pop("config"), **right)

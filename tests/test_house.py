@@ -1,0 +1,153 @@
+"""What holds the repository together."""
+
+import ast
+import doctest
+import importlib
+import importlib.metadata
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+import nbformat
+import pytest
+import setup_cell
+
+import course_utils
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "src" / "course_utils"
+# The order of imports: the public modules, with the norm engine below gradients and the private ones below all.
+ORDER = [
+    "_build",
+    "_checks",
+    "datasets",
+    "initializers",
+    "networks",
+    "norm_engine",
+    *list(course_utils._PUBLIC)[3:],
+]
+
+
+def tracked():
+    names = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    return [ROOT / name for name in names.split("\0") if name and (ROOT / name).exists()]
+
+
+@pytest.mark.parametrize("module", ORDER)
+def test_imports_run_one_way(module):
+    tree = ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            for name in [node.module] if node.module else [alias.name for alias in node.names]:
+                assert ORDER.index(name) < ORDER.index(module), f"{module} imports {name}"
+
+
+def test_no_module_is_left_out_of_the_order():
+    assert {path.stem for path in PACKAGE.glob("*.py")} - {"__init__"} == set(ORDER)
+
+
+@pytest.mark.parametrize("module", course_utils._PUBLIC)
+def test_examples_in_docstrings_run(module):
+    import jax
+    import jax.numpy as jnp
+
+    results = doctest.testmod(
+        importlib.import_module(f"course_utils.{module}"), extraglobs={"jax": jax, "jnp": jnp}
+    )
+    assert results.attempted > 0 and results.failed == 0
+
+
+def test_every_public_name_exists_and_is_documented():
+    for name in course_utils._MODULE_OF:
+        value = getattr(course_utils, name)
+        assert not callable(value) or value.__doc__, name
+    with pytest.raises(AttributeError, match="no attribute 'tarin'"):
+        course_utils.tarin
+
+
+def test_importing_the_package_loads_neither_jax_nor_matplotlib():
+    check = "import sys, course_utils; print([m for m in ('jax', 'matplotlib', 'ipywidgets', 'sklearn') if m in sys.modules])"
+    out = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True).stdout
+    assert out.strip() == "[]"
+
+
+@pytest.mark.lock
+def test_the_lock_pins_all_and_names_no_host():
+    lines = [
+        line
+        for line in (ROOT / "requirements.txt").read_text().splitlines()
+        if line and not line.startswith("#")
+    ]
+    assert all("==" in line for line in lines)
+    assert "://" not in "\n".join(lines)
+    for line in lines:
+        name, _, version = line.split(" ;")[0].partition("==")
+        if " ;" not in line:
+            assert importlib.metadata.version(name.split("[")[0]) == version, f"{name}: run make"
+
+
+def test_nothing_tracked_names_a_machine_or_a_registry():
+    ours = [
+        path
+        for path in tracked()
+        if path.suffix in (".py", ".md", ".ipynb", ".js", ".mjs", ".json", ".toml", ".txt", ".yml", ".css")
+        or path.name in ("Makefile", "run")
+    ]
+    pattern = re.compile(
+        "/wo" + "rk/|/root" + "/|registry.npm" + "js|files.pythonhosted" + "|pypi.org" + "/simple"
+    )
+    assert [
+        path.name
+        for path in ours
+        if "mathjax" not in path.parts and pattern.search(path.read_text(encoding="utf-8"))
+    ] == []
+
+
+def test_make_help_lists_every_target():
+    text = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert {"book", "test"} <= set(targets)
+    assert all(f"make {target} " in text for target in targets)
+
+
+def test_an_old_python_is_told_so(tmp_path):
+    old = tmp_path / "oldpython"
+    old.write_text("#!/bin/sh\necho 'The course needs Python 3.11' >&2\nexit 1\n")
+    old.chmod(0o755)
+    for name in ("Makefile", "requirements.txt", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    run = subprocess.run(["make", "book", f"PYTHON={old}"], cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode and "3.11" in run.stderr and not (tmp_path / ".venv").exists()
+
+
+def test_the_set_up_cell_says_how_to_install():
+    blocked = "import sys; sys.modules['course_utils'] = None\n" + setup_cell.SOURCE
+    run = subprocess.run([sys.executable, "-c", blocked], capture_output=True, text=True)
+    assert run.returncode and run.stderr.count("\n") == 1 and "pip install ." in run.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.lock
+def test_a_false_claim_fails_the_build_with_chapter_cell_and_statement(tmp_path):
+    book = tmp_path / "book"
+    (book / "chapters").mkdir(parents=True)
+    cells = [nbformat.v4.new_markdown_cell("# Trial"), nbformat.v4.new_code_cell("from course_utils import claim"),
+             nbformat.v4.new_code_cell("claim('water is dry', 1 > 2, measured=1)")]  # fmt: skip
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), book / "chapters" / "trial.ipynb")
+    (book / "_toc.yml").write_text("format: jb-book\nroot: chapters/trial\n")
+    (book / "_config.yml").write_text("execute:\n  execute_notebooks: cache\n")
+    build = [sys.executable, ROOT / "tools" / "build_book.py", "--source", book]
+    run = subprocess.run(build, capture_output=True, text=True, env={**os.environ, "XLA_FLAGS": ""})
+    assert run.returncode == 1
+    block = run.stderr[run.stderr.index("The book was not built") :]
+    assert (
+        "trial" in block
+        and "claim('water is dry'" in block
+        and "ClaimError" in block
+        and "water is dry [measured 1]" in block
+    )
