@@ -124,7 +124,7 @@ def test_wrong_shapes_and_labels_are_named(digits):
         loss(params, np.zeros((1, 64), "f4"), np.array([10]), config)
     with pytest.raises(ValueError, match="labels must have shape"):
         loss(params, np.zeros((2, 64), "f4"), np.array([1]), config)
-    with pytest.raises(ValueError, match="params.hidden"):
+    with pytest.raises(ValueError, match=r"params\.hidden"):
         apply(params, np.zeros((2, 64), "f4"), config.replace(depth=5))
     with pytest.raises(ValueError, match="key"):
         init_params(config, key="seed")

@@ -8,6 +8,7 @@ Expectations are integrals by Gauss–Legendre quadrature on panels that shrink 
 far apart for ReLU's kink at 0, and for φ' of a saturated sigmoid, which is a spike near 0 when q is large.
 """
 
+import itertools
 import math
 
 import numpy as np
@@ -189,7 +190,7 @@ def critical_weight_scale(activation: str, bias_scale: float = 0.0) -> float:
         return math.log(max(gradient_growth_factor(activation, math.exp(log_scale), bias_scale), 1e-300))
 
     grid = np.log(np.geomspace(0.01, 100, 81))
-    for low, high in zip(grid, grid[1:], strict=False):
+    for low, high in itertools.pairwise(grid):
         if excess(high) >= 0:
             return math.exp(_bisect(excess, low, high))
     raise ValueError(
