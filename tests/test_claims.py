@@ -10,7 +10,7 @@ def test_a_true_claim_shows_statement_and_values(capsys):
     claim("the gradient vanishes", jnp.array(1e-9) < 1e-6, measured=np.float32(3.1e-9), predicted=[0.5, 2])
     assert (
         capsys.readouterr().out
-        == "✓ checked: the gradient vanishes [measured 3.1 × 10^-9] [predicted 0.5, 2]\n"
+        == "✓ checked: the gradient vanishes [measured 3.1 × 10⁻⁹] [predicted 0.5, 2]\n"
     )
 
 
@@ -44,7 +44,7 @@ def test_html_is_escaped_and_says_more_than_colour():
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.5, "0.5"), (1438, "1,438"), (0.0, "0"), (2.5e7, "2.5 × 10^7"), (float("nan"), "nan"), (float("inf"), "inf"),
+    [(0.5, "0.5"), (1438, "1,438"), (0.0, "0"), (2.5e7, "2.5 × 10⁷"), (float("nan"), "nan"), (float("inf"), "inf"),
      (True, "True"), (12345.6, "12,346"), (np.array([1, 2]), "1, 2"), ("text", "text")],
 )  # fmt: skip
 def test_numbers_read_well(value, text):

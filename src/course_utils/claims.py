@@ -8,6 +8,8 @@ import numpy as np
 
 from ._build import in_build
 
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
 
 class ClaimError(AssertionError):
     """A statement of the course that its own measurement contradicts."""
@@ -54,7 +56,7 @@ def _readable(value) -> str:
         return f"{value:,}"
     if math.isfinite(value) and value != 0 and not 1e-3 <= abs(value) < 1e5:
         mantissa, exponent = f"{value:.1e}".split("e")
-        return f"{mantissa} × 10^{int(exponent)}"
+        return f"{mantissa} × 10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
     return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 

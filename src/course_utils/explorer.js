@@ -3,7 +3,7 @@ const SVG = 'http://www.w3.org/2000/svg';
 const ROWS = 4; // median, least and largest weight gradient; median backward signal
 const HEIGHT = 300;
 const MARGIN = { left: 58, right: 12, top: 12, bottom: 44 };
-const MAP = { left: 34, bottom: 40, top: 2, height: 220 };
+const MAP = { left: 46, bottom: 40, top: 2, height: 220 };
 const SATURATION = 6; // decades from healthy at which the map's colour is full
 
 // ---- numbers -------------------------------------------------------------------------------------------------

@@ -1,0 +1,237 @@
+"""The built site, as a reader's browser sees it."""
+
+import base64
+import functools
+import gzip
+import http.server
+import json
+import re
+import threading
+
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+pytestmark = [pytest.mark.slow, pytest.mark.site]
+PAGES = ("index.html", "chapters/intro.html", "chapters/02_vanishing_gradients.html", "chapters/notation.html",
+         "chapters/references.html", "search.html", "genindex.html")  # fmt: skip
+CHAPTER = "chapters/02_vanishing_gradients.html"
+PICTURE = ".ug-explorer"
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def address(site):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=site))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+
+
+@pytest.fixture
+def open_page(browser, address):
+    """Opens a page of the site; at the end, nothing may have failed, complained or left the site."""
+    contexts, complaints = [], []
+
+    def open_it(name, base=address, **options):
+        context = browser.new_context(**({"viewport": {"width": 1280, "height": 900}} | options))
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url}"))
+        page.on("response", lambda r: complaints.append(f"{r.status}: {r.url}") if r.status >= 400 else None)
+        allowed = (base, f"blob:{base}", "data:", "blob:null")
+        page.on(
+            "request", lambda r: None if r.url.startswith(allowed) else complaints.append(f"foreign: {r.url}")
+        )
+        page.goto(base + name, wait_until="load")
+        if name == CHAPTER and options.get("java_script_enabled", True):
+            page.wait_for_selector("html[data-widgets=ready]", timeout=20_000)
+            page.wait_for_function("document.querySelectorAll('.ug-explorer .ug-mark').length > 10")
+        return page
+
+    yield open_it
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def grids_of(page):
+    """The measured grids in the page's widget state: depths, weight scales and {(depth, scale index): [4, depth]}."""
+    state = json.loads(
+        page.locator('script[type="application/vnd.jupyter.widget-state+json"]').first.text_content()
+    )
+    found = []
+    for model in state["state"].values():
+        if "weight_scales" not in model["state"]:
+            continue
+        data = next(b["data"] for b in model["buffers"] if b["path"] == ["curves"])
+        floats, start, grid = np.frombuffer(base64.b64decode(data), "<f4"), 0, {}
+        for depth in model["state"]["depths"]:
+            for s in range(len(model["state"]["weight_scales"])):
+                grid[depth, s] = floats[start : start + 4 * depth].reshape(4, depth)
+                start += 4 * depth
+        found.append(
+            (model["state"]["title"], model["state"]["depths"], model["state"]["weight_scales"], grid)
+        )
+    return found
+
+
+DRAWN = """root => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done({
+  depth: Number(root.dataset.depth), scale: Number(root.dataset.weightScale), source: root.dataset.source,
+  gradient: [...root.querySelectorAll('.ug-curve .ug-gradient .ug-mark')].map(dot => Number(dot.dataset.value)),
+  signal: [...root.querySelectorAll('.ug-curve .ug-signal .ug-mark')].map(dot => Number(dot.dataset.value)),
+  cross: { ...root.querySelector('.ug-map g').dataset },
+}))))"""
+
+
+def sliders(page, index):
+    cell = page.locator(".widget-subarea").nth(index)
+    return cell.locator(PICTURE), cell.locator(".noUi-handle").nth(0), cell.locator(".noUi-handle").nth(1)
+
+
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_and_nothing_scrolls_sideways(open_page, name, width, scheme):
+    page = open_page(name, viewport={"width": width, "height": 844}, color_scheme=scheme)
+    page.wait_for_timeout(1200)  # the theme draws its icons late
+    found = Axe().run(page, options={"preload": False}).response["violations"]
+    assert [(v["id"], v["nodes"][0]["html"][:200]) for v in found] == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_every_slider_position_by_keyboard_shows_the_grid(open_page, index):
+    page = open_page(CHAPTER)
+    root, depth_handle, scale_handle = sliders(page, index)
+    heading = root.locator(".ug-heading").first.text_content()
+    _, depths, scales, grid = next(g for g in grids_of(page) if heading.endswith(g[0]))
+    seen = set()
+    scale_handle.focus()
+    page.keyboard.press("Home")
+    for s, scale in enumerate(scales):
+        depth_handle.focus()
+        page.keyboard.press("Home" if s % 2 == 0 else "End")
+        for depth in depths if s % 2 == 0 else depths[::-1]:
+            drawn = root.evaluate(DRAWN)
+            assert (
+                drawn["depth"] == depth
+                and drawn["scale"] == pytest.approx(scale)
+                and drawn["source"] == "grid"
+            )
+            np.testing.assert_allclose(drawn["gradient"], grid[depth, s][0], rtol=1e-6)
+            np.testing.assert_allclose(drawn["signal"], grid[depth, s][3], rtol=1e-6)
+            assert float(drawn["cross"]["depth"]) == depth and float(
+                drawn["cross"]["weightScale"]
+            ) == pytest.approx(scale)
+            seen.add((depth, s))
+            page.keyboard.press("ArrowRight" if s % 2 == 0 else "ArrowLeft")
+        scale_handle.focus()
+        page.keyboard.press("ArrowRight")
+    assert seen == set(grid)
+
+
+def test_dragging_a_slider_moves_the_picture(open_page):
+    page = open_page(CHAPTER)
+    root, depth_handle, _ = sliders(page, 0)
+    depth_handle.scroll_into_view_if_needed()
+    before, box = root.evaluate(DRAWN), depth_handle.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 120, box["y"] + box["height"] / 2, steps=5)
+    page.mouse.up()
+    after = root.evaluate(DRAWN)
+    assert after["depth"] > before["depth"] and len(after["gradient"]) == after["depth"]
+
+
+def test_the_map_moves_the_sliders_by_click_and_by_arrow_keys(open_page):
+    page = open_page(CHAPTER)
+    root, depth_handle, scale_handle = sliders(page, 0)
+    _, depths, scales, _ = grids_of(page)[0]
+    area = root.locator(".ug-map")
+    area.scroll_into_view_if_needed()
+    box = area.bounding_box()
+    page.mouse.click(box["x"] + box["width"] - 3, box["y"] + 5)
+    drawn = root.evaluate(DRAWN)
+    assert drawn["depth"] == depths[-1] and drawn["scale"] == pytest.approx(scales[-1])
+    assert depth_handle.get_attribute("aria-valuetext") == str(depths[-1])
+    area.focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowLeft")
+    drawn = root.evaluate(DRAWN)
+    assert drawn["depth"] == depths[-2] and drawn["scale"] == pytest.approx(scales[-2])
+    assert float(scale_handle.get_attribute("aria-valuetext")) == pytest.approx(scales[-2], rel=0.01)
+
+
+def test_a_typed_place_between_grid_points_snaps_and_says_so(open_page):
+    page = open_page(CHAPTER)
+    root, _, _ = sliders(page, 0)
+    readout = page.locator(".widget-subarea").nth(0).locator(".widget-readout").nth(1)
+    readout.fill("1.1")
+    readout.press("Enter")
+    drawn = root.evaluate(DRAWN)
+    assert drawn["source"] in ("grid", "nearest")
+    assert ("nearest" in root.locator(".ug-sentence").text_content()) == (drawn["source"] == "nearest")
+
+
+def test_sliders_have_names_and_speak_values(open_page):
+    page = open_page(CHAPTER)
+    names = [page.evaluate("h => document.getElementById(h.getAttribute('aria-labelledby')).textContent", handle.element_handle())
+             for handle in sliders(page, 0)[1:]]  # fmt: skip
+    assert names == ["depth", "weight scale σ_w"]
+    assert sliders(page, 0)[2].get_attribute("aria-valuetext") == "1.00"
+
+
+def test_without_javascript_a_still_figure_and_a_sentence_stand_in(open_page):
+    page = open_page(CHAPTER, java_script_enabled=False)
+    still = page.locator("noscript figure").first
+    assert "Turn on JavaScript to move the sliders." in still.text_content()
+    assert still.locator("img").bounding_box()["height"] > 100
+
+
+def test_pages_open_from_disk(open_page, site):
+    page = open_page(CHAPTER, base=f"{site.as_uri()}/")
+    root, depth_handle, _ = sliders(page, 0)
+    before = root.evaluate(DRAWN)["depth"]
+    depth_handle.focus()
+    page.keyboard.press("ArrowRight")
+    assert root.evaluate(DRAWN)["depth"] == before + 1
+
+
+def test_a_widget_that_cannot_be_shown_says_so(browser, address):
+    page = browser.new_page()
+    spoil = lambda route: route.fulfill(
+        body=route.fetch().text().replace("AnyModel", "NoModel"), content_type="text/html"
+    )
+    page.route("**/02_vanishing_gradients.html", spoil)
+    page.goto(address + CHAPTER)
+    page.wait_for_selector('p[role="status"]', timeout=20_000)
+    assert "could not be shown" in page.locator('p[role="status"]').first.text_content()
+    page.close()
+
+
+def test_a_chapters_html_is_small_and_shows_no_traceback(site):
+    for path in (site / "chapters").glob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        assert len(gzip.compress(text.encode(), 9)) <= 400_000
+        assert "Traceback (most recent call last)" not in text and not re.search(
+            r"<system_message|problematic", text
+        )
+
+
+def test_internal_links_lead_somewhere(open_page, site):
+    for name in PAGES[1:5]:
+        page = open_page(name)
+        for target in page.eval_on_selector_all("a[href]", "links => links.map(a => a.getAttribute('href'))"):
+            if re.match(r"[a-z]+:", target) or target.startswith("#"):
+                continue
+            path, _, anchor = target.partition("#")
+            file = (site / name).parent / path if path else site / name
+            assert file.exists(), f"{name}: {target}"
+            assert not anchor or f'id="{anchor}"' in file.read_text(encoding="utf-8"), f"{name}: {target}"
