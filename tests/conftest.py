@@ -56,7 +56,8 @@ def browser():
     from browser import find_chromium, flags
     from playwright.sync_api import sync_playwright
 
+    path = find_chromium()
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=find_chromium(), args=flags())
+        chromium = playwright.chromium.launch(executable_path=path, args=flags())
         yield chromium
         chromium.close()
