@@ -39,6 +39,14 @@ def as_a_reader():
     config.update("jaxtyping_disable", False)
 
 
+@pytest.fixture
+def x64():
+    """Double precision, for what must hold exactly."""
+    jax.config.update("jax_enable_x64", True)
+    yield
+    jax.config.update("jax_enable_x64", False)
+
+
 @pytest.fixture(scope="session")
 def site():
     """The built site's folder; built now, or reused where nothing changed."""

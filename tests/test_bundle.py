@@ -43,6 +43,7 @@ def test_notices_name_what_is_bundled():
 
 
 @pytest.mark.slow
+@pytest.mark.lock
 def test_a_rebuild_gives_the_same_bytes(tmp_path):
     source = tmp_path / "widgets"
     source.mkdir()

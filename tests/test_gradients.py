@@ -23,29 +23,27 @@ X = np.random.default_rng(0).standard_normal((32, 64)).astype("f4")
 Y = np.arange(32) % 10
 
 
-def test_weight_gradient_agrees_with_finite_differences():
+def test_weight_gradient_agrees_with_finite_differences(x64):
     config = NetworkConfig(depth=3, width=6, input_size=4, output_size=3)
-    with jax.enable_x64():
-        params = init_params(config, key=jax.random.key(0))
-        x, y = np.random.default_rng(0).standard_normal((5, 4)), np.array([0, 1, 2, 0, 1])
-        norms = layer_gradient_norms(params, x, y, config)
-        squares = 0.0
-        for i in range(6):
-            for j in range(6):
-                step = jnp.zeros((2, 6, 6)).at[1, i, j].set(1e-5)
-                moved = [
-                    params._replace(hidden=params.hidden._replace(weight=params.hidden.weight + s * step))
-                    for s in (1, -1)
-                ]
-                squares += float((loss(moved[0], x, y, config) - loss(moved[1], x, y, config)) / 2e-5) ** 2
+    params = init_params(config, key=jax.random.key(0))
+    x, y = np.random.default_rng(0).standard_normal((5, 4)), np.array([0, 1, 2, 0, 1])
+    norms = layer_gradient_norms(params, x, y, config)
+    squares = 0.0
+    for i in range(6):
+        for j in range(6):
+            step = jnp.zeros((2, 6, 6)).at[1, i, j].set(1e-5)
+            moved = [
+                params._replace(hidden=params.hidden._replace(weight=params.hidden.weight + s * step))
+                for s in (1, -1)
+            ]
+            squares += float((loss(moved[0], x, y, config) - loss(moved[1], x, y, config)) / 2e-5) ** 2
     assert float(norms[2]) == pytest.approx(squares**0.5, rel=1e-6)
 
 
-def test_orthogonal_linear_network_keeps_the_signal_exactly():
+def test_orthogonal_linear_network_keeps_the_signal_exactly(x64):
     config = NetworkConfig(depth=60, activation="linear", initializer="orthogonal")
-    with jax.enable_x64():
-        params = init_params(config, key=jax.random.key(0))
-        norms = np.asarray(backward_signal_norms(params, X.astype(float), Y, config))
+    params = init_params(config, key=jax.random.key(0))
+    norms = np.asarray(backward_signal_norms(params, X.astype(float), Y, config))
     np.testing.assert_allclose(norms / norms[-1], 1, rtol=1e-10)
 
 
