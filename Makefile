@@ -48,7 +48,7 @@ serve: book ## build, then serve the site at http://localhost:8000
 	$(BIN)/python -m http.server 8000 --directory _build/html
 
 clean: ## remove what was built, the environments included
-	rm -rf _build .venv .venv-colab .venv-lock .pytest_cache .hypothesis .ruff_cache assets/widgets/node_modules
+	rm -rf _build .venv .venv-bench .venv-colab .venv-lock .pytest_cache .hypothesis .ruff_cache assets/widgets/node_modules
 
 $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "The course needs Python 3.11 or newer, and $(PYTHON) is " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12 ...")'
