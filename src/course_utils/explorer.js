@@ -264,11 +264,11 @@ function render({ model, el }) {
   const bar = element('div', { class: 'ug-bar', 'aria-hidden': 'true' });
   const barLabels = element('div', { class: 'ug-bar-labels' },
     element('span', {}, `≤ 10${superscript(-SATURATION)}`), element('span', {}, 'healthy'), element('span', {}, `≥ 10${superscript(SATURATION)}`));
-  const root = element('div', { class: 'ug-explorer' },
+  const root = element('div', { class: 'ug-explorer' }, sentence,
     element('div', { class: 'ug-panels' },
       element('div', { class: 'ug-panel ug-curve' }, element('p', { class: 'ug-heading' }, `Gradient in each layer, ${model.get('title')}`), curveSvg, legend),
       element('div', { class: 'ug-panel ug-atlas' }, element('p', { class: 'ug-heading' }, 'First layer’s gradient, relative to healthy'), map, bar, barLabels)),
-    sentence, spoken);
+    spoken);
   el.append(root);
 
   let atlas = null;
