@@ -27,6 +27,12 @@ def test_history_has_every_step_and_layer(digits):
     assert history.gradient_norm.shape == history.weight_norm.shape == history.update_norm.shape == (27, 4)
     np.testing.assert_allclose(history.update_norm, 0.05 * history.gradient_norm, rtol=1e-5)
     assert history.first_nonfinite_step is None
+    start = init_params(config, key=jax.random.key(0))
+    norms = [np.linalg.norm(weight) for weight, _ in unstack_layers(start)[:-1]]
+    np.testing.assert_allclose(
+        history.weight_norm[0], norms, rtol=1e-6
+    )  # before the update, to the last digits
+    assert (np.abs(history.weight_norm[1] / norms - 1) > 1e-5).any()
 
 
 def test_an_overflow_is_recorded_to_the_end(digits):
@@ -35,6 +41,9 @@ def test_an_overflow_is_recorded_to_the_end(digits):
     first = history.first_nonfinite_step
     assert first is not None and first < 10 and len(history.loss) == 40
     assert np.isfinite(history.loss[:first]).all() and not np.isfinite(history.loss[-1])
+    # A step whose update breaks the weights counts, although its own loss is still finite.
+    breaks = optax.scale(np.inf)
+    assert train(NetworkConfig(depth=2), digits, optimizer=breaks, steps=3)[1].first_nonfinite_step == 0
 
 
 def test_an_epoch_shows_each_sample_once():
