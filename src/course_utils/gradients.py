@@ -169,10 +169,11 @@ class GradientSweep(NamedTuple):
     """log10 ‖∂loss/∂h_l‖, likewise."""
 
 
-@functools.lru_cache(maxsize=16)
-def _base_draw(config: NetworkConfig, seed: int, x64: bool) -> Params:
-    """One seed's parameters at weight scale 1. Cached: a slider asks for the same ones at every move."""
-    return jax.tree.map(np.asarray, init_params(config, key=jax.random.key(seed)))
+# A padded network takes 17 MB; six of them serve an explorer with three seeds and a comparison.
+@functools.lru_cache(maxsize=6)
+def _base_draw(config: NetworkConfig, seed: int, capacity: int, x64: bool) -> Params:
+    """One seed's parameters at weight scale 1, padded. Cached: a slider asks for the same ones at every move."""
+    return norm_engine.pad_hidden(init_params(config, key=jax.random.key(seed)), capacity)
 
 
 def sweep_gradient_norms(
@@ -232,7 +233,7 @@ def sweep_gradient_norms(
     ) as bar:
         for j, seed in enumerate(seeds):
             curves = norm_engine.log10_norms(
-                norm_engine.pad_hidden(_base_draw(base, seed, jax.config.jax_enable_x64), capacity), inputs, labels,
+                _base_draw(base, seed, capacity, jax.config.jax_enable_x64), inputs, labels,
                 depths=depths, weight_scales=weight_scales, config=config, mesh=mesh, on_step=bar.update,
             )  # fmt: skip
             for grid, curve in zip(grids, curves, strict=True):

@@ -50,7 +50,9 @@ def _fans(shape: Sequence[int]) -> tuple[int, int]:
 
 
 def _normal(generator: np.random.Generator, shape: Sequence[int], std: float) -> np.ndarray:
-    return std * generator.standard_normal(tuple(shape))
+    weights = generator.standard_normal(tuple(shape))
+    weights *= std  # in place: a stack of a thousand layers is large
+    return weights
 
 
 def _orthogonal(generator: np.random.Generator, shape: Sequence[int]) -> np.ndarray:

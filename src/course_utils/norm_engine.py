@@ -7,11 +7,11 @@ need every depth and every scale, now. Four ideas give them that.
 **Depth is data.** A network of depth d is the first d layers of a stack of fixed capacity. The forward sweep is a loop whose
 length is a traced number, so the compiled program does not depend on d and costs what d costs. JAX
 cannot differentiate such a loop in reverse, so the reverse sweep is written out here. For layer l with input h, pre-activation
-z = scale · (h @ W) + b and output h' = post(z, h), and with g = ∂loss/∂h' at hand:
+z = h @ W + b and output h' = post(z, h), and with g = ∂loss/∂h' at hand:
 
     dz, dh = the vector-Jacobian product of post at (z, h), applied to g      (JAX derives it)
     ∂loss/∂W = hᵀ @ dz              only its norm is kept, never the matrix
-    ∂loss/∂h = scale · dz @ Wᵀ + dh     the next g, and its norm is the backward signal
+    ∂loss/∂h = dz @ Wᵀ + dh             the next g, and its norm is the backward signal
 
 **Weight scale is data.** Weights are ``scale · W0`` with one base draw W0 a seed.
 
@@ -90,13 +90,24 @@ def _log10_norm(x, k):
     return jnp.where(largest > 0, log10 + k * _LOG10_OF_2, jnp.where(largest == 0, -jnp.inf, jnp.nan))
 
 
-def _layer_at(stack: Layer, i) -> Layer:
-    return jax.tree.map(lambda leaf: lax.dynamic_index_in_dim(leaf, i, 0, keepdims=False), stack)
+def _log10_norm_in_window(x, k):
+    """`_log10_norm` of what `_excess` has brought into the window, whose squares float32 can hold."""
+    return 0.5 * jnp.log10(jnp.sum(x * x)) + k * _LOG10_OF_2
 
 
-def _pre_activation(layer: Layer, h, k, scale, config: NetworkConfig):
+def _scaled(layer: Layer, scale) -> Layer:
+    return layer._replace(weight=scale * layer.weight)
+
+
+def _layer_at(stack: Layer, i, scale) -> Layer:
+    return _scaled(
+        jax.tree.map(lambda leaf: lax.dynamic_index_in_dim(leaf, i, 0, keepdims=False), stack), scale
+    )
+
+
+def _pre_activation(layer: Layer, h, k, config: NetworkConfig):
     """z and the exponent it needs: ``(z · 2^-new, new)`` from ``h · 2^-k``."""
-    z = scale * (h @ layer.weight) + layer.bias[None, :] * _power_of_two(-k, h.dtype)
+    z = h @ layer.weight + layer.bias[None, :] * _power_of_two(-k, h.dtype)
     # Normalization undoes any factor of z, so its output is no multiple of 2^-k: leave such layers alone.
     new = _excess(z, k) if config.normalization == "none" else k
     return z * _power_of_two(k - new, z.dtype), new
@@ -122,13 +133,13 @@ def _curves(store: Store, params: Params, inputs, labels, scale, depths, depth_c
     vjp_of_post = lambda layer, z, h, g: jax.vjp(partial(post, layer, config=config), z, h)[1](g)
     put = lambda array, value, i: lax.dynamic_update_index_in_dim(array, value, i, 0)
 
-    z_first, k_first = _pre_activation(params.first, inputs, jnp.int32(0), scale, config)
+    z_first, k_first = _pre_activation(_scaled(params.first, scale), inputs, jnp.int32(0), config)
     h_first = inputs * _power_of_two(-k_first, dtype)
 
     def forward(i, carry):
         h, k, store_h, store_z, exponents = carry
-        layer = _layer_at(params.hidden, i - 1)
-        z, new = _pre_activation(layer, h, k, scale, config)
+        layer = _layer_at(params.hidden, i - 1, scale)
+        z, new = _pre_activation(layer, h, k, config)
         h = h * _power_of_two(k - new, dtype)
         carry = put(store_h, h, i), put(store_z, z, i), put(exponents, new, i)
         return post(layer, z, h, config), new, *carry
@@ -146,20 +157,20 @@ def _curves(store: Store, params: Params, inputs, labels, scale, depths, depth_c
         def backward(step, carry):
             g, k_g, weight, signal = carry
             i = depth - 1 - step
-            layer, h, z = _layer_at(params.hidden, i - 1), store_h[i], store_z[i]
+            layer, h, z = _layer_at(params.hidden, i - 1, scale), store_h[i], store_z[i]
             new = _excess(g, k_g)
             g, k_g = g * _power_of_two(k_g - new, dtype), new
-            signal = put(signal, _log10_norm(g, k_g), i)
+            signal = put(signal, _log10_norm_in_window(g, k_g), i)
             dz, dh = vjp_of_post(layer, z, h, g)
             weight = put(weight, _log10_norm(h.T @ dz, k_g + exponents[i]), i)
-            return scale * (dz @ layer.weight.T) + dh, k_g, weight, signal
+            return dz @ layer.weight.T + dh, k_g, weight, signal
 
         g, k_g, weight, signal = lax.fori_loop(0, depth - 1, backward, (g, jnp.int32(0), empty, empty))
         new = _excess(g, k_g)
         g, k_g = g * _power_of_two(k_g - new, dtype), new
         dz, _ = vjp_of_post(params.first, z_first, h_first, g)
         weight = put(weight, _log10_norm(h_first.T @ dz, k_g + k_first), 0)
-        return weight, put(signal, _log10_norm(g, k_g), 0)
+        return weight, put(signal, _log10_norm_in_window(g, k_g), 0)
 
     def fill(j, tables):
         return tuple(put(table, row, j) for table, row in zip(tables, curve(depths[j]), strict=True))
