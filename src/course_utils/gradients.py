@@ -151,7 +151,7 @@ def log10_layer_gradient_norms(
     mesh = norm_engine.Mesh(np.array(jax.devices()[:1]), ("configurations",))
     capacity = norm_engine.capacity_for(config.depth, np.shape(inputs)[0], config.width)
     weight, _ = norm_engine.log10_norms(
-        norm_engine.pad_hidden(params, capacity), inputs, labels,
+        norm_engine.stack_layers(params, capacity), inputs, labels,
         depths=[config.depth], weight_scales=[1.0], config=config, mesh=mesh,
     )  # fmt: skip
     return weight[0, 0, : config.depth]
@@ -169,11 +169,11 @@ class GradientSweep(NamedTuple):
     """log10 ‖∂loss/∂h_l‖, likewise."""
 
 
-# A padded network takes 17 MB; six of them serve an explorer with three seeds and a comparison.
+# Six networks serve an explorer with three seeds and a comparison.
 @functools.lru_cache(maxsize=6)
 def _base_draw(config: NetworkConfig, seed: int, capacity: int, x64: bool) -> Params:
-    """One seed's parameters at weight scale 1, padded. Cached: a slider asks for the same ones at every move."""
-    return norm_engine.pad_hidden(init_params(config, key=jax.random.key(seed)), capacity)
+    """One seed's stacked parameters at weight scale 1. Cached: a slider asks for the same ones at every move."""
+    return norm_engine.stack_layers(init_params(config, key=jax.random.key(seed)), capacity)
 
 
 def sweep_gradient_norms(
@@ -222,9 +222,7 @@ def sweep_gradient_norms(
     mesh = norm_engine.default_mesh()
     deepest = max(depths)
     capacity = norm_engine.capacity_for(deepest, np.shape(inputs)[0], config.width)
-    drawn = min(
-        capacity, 64 if deepest <= 64 else max(256, 1 << (deepest - 1).bit_length())
-    )  # nearby depths share a draw
+    drawn = min(capacity, next((tier for tier in (64, 256) if deepest <= tier), capacity))  # nearby depths share a draw
     base = config.replace(depth=drawn, weight_scale=1.0)
     steps = len(seeds) * norm_engine.step_count(depths, weight_scales, mesh)
     grids = np.empty((2, len(depths), len(weight_scales), len(seeds), deepest), np.float32)

@@ -152,9 +152,8 @@ def init_params(config: NetworkConfig, *, key) -> Params:
     width, stack = config.width, config.depth - 1
 
     def layer(stack_shape, fan_in, weight_stream, bias_stream, has_skip):
-        weight = config.weight_scale * draw(
-            numpy_generator(key, weight_stream), (*stack_shape, fan_in, width)
-        )
+        weight = draw(numpy_generator(key, weight_stream), (*stack_shape, fan_in, width))
+        weight *= config.weight_scale  # in place: a stack of a thousand layers is large
         bias = config.bias_scale * numpy_generator(key, bias_stream).standard_normal((*stack_shape, width))
         normalized, shifted = config.normalization != "none", config.normalization in ("batch", "layer")
         return Layer(

@@ -1,30 +1,36 @@
 """The norm engine: layer-wise gradient norms of any depth and any weight scale from one compilation.
 
 `gradients.layer_gradient_norms` is the readable path: `jax.grad` of a loss, then a norm for each layer. It compiles
-anew for each depth, and in float32 it loses the layers whose gradients lie below 1e-38 or above 1e38. Sliders and maps
-need every depth and every scale, now. Four ideas give them that.
+anew for each depth, and in float32 it loses the layers whose gradients lie below 1e-38 or above 1e38. Sliders and
+maps need every depth and every scale, now. Five ideas give them that.
 
-**Depth is data.** A network of depth d is the first d layers of a stack of fixed capacity. The forward sweep is a loop whose
-length is a traced number, so the compiled program does not depend on d and costs what d costs. JAX
-cannot differentiate such a loop in reverse, so the reverse sweep is written out here. For layer l with input h, pre-activation
-z = h @ W + b and output h' = post(z, h), and with g = ∂loss/∂h' at hand:
+**Depth is data.** A network of depth d is the first d layers of a stack of fixed capacity. The forward sweep is a
+loop whose length is a traced number, so the compiled program does not depend on d and costs what d costs. JAX cannot
+differentiate such a loop in reverse, so the reverse sweep is written out here. For layer l with input h,
+pre-activation z = h @ W + b and output h' = post(z, h), and with g = ∂loss/∂h' at hand:
 
     dz, dh = the vector-Jacobian product of post at (z, h), applied to g      (JAX derives it)
     ∂loss/∂W = hᵀ @ dz              only its norm is kept, never the matrix
-    ∂loss/∂h = dz @ Wᵀ + dh             the next g, and its norm is the backward signal
+    ∂loss/∂h = dz @ Wᵀ + dh         the next g, and its norm is the backward signal
+
+**Depths share a sweep.** Every shallower network is the beginning of the deepest one, so one forward sweep serves
+all. The reverse sweep visits each layer once too, and takes the g of every network that has the layer through it:
+h, z and the derivatives of post are fetched and computed once for all of them.
 
 **Weight scale is data.** Weights are ``scale · W0`` with one base draw W0 a seed.
 
-**Powers of two are carried apart.** h and z are stored as h · 2^-k with one whole number k a layer, g likewise. k is 0 while the largest
-entry lies within 2^-24 and 2^24, so ordinary networks are computed bit for bit as always. Beyond that window every
-activation here is homogeneous to float32's precision (tanh(z) = z for tiny z, gelu(z) = max(z, 0) for huge z): post(2^-k z) =
-2^-k post(z), and its derivative does not change. Multiplying by a power of two rounds nothing. Where layers normalize, the
-forward signal stays of order one by itself, and only g needs its k.
+**Powers of two are carried apart.** h and z are stored as h · 2^-k with one whole number k a layer, g likewise.
+Multiplying by a power of two rounds nothing. g may be scaled freely, since everything after it is linear in g. For h
+and z, k is 0 while they lie within 2^-24 and 2^24, so ordinary networks are computed as always. Beyond that window
+every activation here is homogeneous to float32's precision (tanh(z) = z for tiny z, gelu(z) = max(z, 0) for huge z):
+post(2^-k z) = 2^-k post(z), and its derivative does not change. Where layers normalize, the forward signal stays of
+order one by itself, and only g needs its k.
 
-**The store is reused.** The sweep keeps h and z of every layer. A fresh array of 134 MB costs 66 ms of page faults a call; this
-one is donated to each call and comes back.
+**The store is reused.** The sweep keeps h and z of every layer. A fresh array of 134 MB costs 66 ms of page faults a
+call; this one is donated to each call and comes back.
 """
 
+import math
 from functools import partial
 from typing import NamedTuple
 
@@ -44,10 +50,10 @@ _CAPACITY_BYTES = 256 * 2**20
 
 
 class Store(NamedTuple):
-    """What the forward sweep keeps of hidden layers 2 and up; layer 1's part is recomputed from the inputs."""
+    """What the forward sweep keeps of the layers in the stack."""
 
     h: jax.Array
-    """Inputs of the layers, ``[configurations, capacity, batch, width]``, times ``2^-exponent``; item 0 is not used."""
+    """Inputs of the layers, ``[configurations, capacity, batch, width]``, times ``2^-exponent``."""
     z: jax.Array
     """Pre-activations, the same shape and factor."""
 
@@ -73,25 +79,21 @@ def _power_of_two(k, dtype):
     return lax.bitcast_convert_type(exponent.astype(bits) << info.nmant, dtype)
 
 
-def _excess(x, k):
-    """The exponent that brings ``x · 2^k`` into the window: 0 where its largest entry lies inside."""
-    info, largest = jnp.finfo(x.dtype), jnp.max(jnp.abs(x))
-    bits = lax.bitcast_convert_type(largest, _bits_type(x.dtype))
-    exponent = (bits >> info.nmant).astype(jnp.int32) + info.minexp + k
-    beyond = jnp.where(exponent > _WINDOW, exponent - _WINDOW, jnp.minimum(exponent + _WINDOW, 0))
-    return jnp.where((largest > 0) & jnp.isfinite(largest), beyond, k)
+def _exponent(x):
+    """A power of two near the size of x's entries, 0 where all are zero. (Sums vectorize on a CPU, maxima do not.)"""
+    info, total = jnp.finfo(x.dtype), jnp.sum(jnp.abs(x))
+    bits = lax.bitcast_convert_type(total, _bits_type(x.dtype))
+    return jnp.where((total > 0) & jnp.isfinite(total), (bits >> info.nmant).astype(jnp.int32) + info.minexp - 1, 0)
+
+
+def _unit(x, k):
+    """``x · 2^k`` as (entries of order one, exponent)."""
+    exponent = _exponent(x)
+    return x * _power_of_two(-exponent, x.dtype), exponent + k
 
 
 def _log10_norm(x, k):
-    """log10 of the Frobenius norm of ``x · 2^k``, without squaring anything out of range."""
-    largest = jnp.max(jnp.abs(x))
-    safe = jnp.where(largest > 0, largest, 1)
-    log10 = jnp.log10(safe) + 0.5 * jnp.log10(jnp.sum((x / safe) ** 2))
-    return jnp.where(largest > 0, log10 + k * _LOG10_OF_2, jnp.where(largest == 0, -jnp.inf, jnp.nan))
-
-
-def _log10_norm_in_window(x, k):
-    """`_log10_norm` of what `_excess` has brought into the window, whose squares float32 can hold."""
+    """log10 of the Frobenius norm of ``x · 2^k``, from what `_unit` gives."""
     return 0.5 * jnp.log10(jnp.sum(x * x)) + k * _LOG10_OF_2
 
 
@@ -108,8 +110,10 @@ def _layer_at(stack: Layer, i, scale) -> Layer:
 def _pre_activation(layer: Layer, h, k, config: NetworkConfig):
     """z and the exponent it needs: ``(z · 2^-new, new)`` from ``h · 2^-k``."""
     z = h @ layer.weight + layer.bias[None, :] * _power_of_two(-k, h.dtype)
+    exponent = _exponent(z) + k
+    new = jnp.where(exponent > _WINDOW, exponent - _WINDOW, jnp.minimum(exponent + _WINDOW, 0))
     # Normalization undoes any factor of z, so its output is no multiple of 2^-k: leave such layers alone.
-    new = _excess(z, k) if config.normalization == "none" else k
+    new = new if config.normalization == "none" else k
     return z * _power_of_two(k - new, z.dtype), new
 
 
@@ -122,61 +126,72 @@ def _logit_cotangent(readout: Layer, h, k, labels):
     return error @ readout.weight.T / h.shape[0]
 
 
-def _curves(store: Store, params: Params, inputs, labels, scale, depths, depth_count, config: NetworkConfig):
+def _curves(store: Store, params: Params, inputs, labels, scale, depths, config: NetworkConfig):
     """log10 norms of one network at several depths, and the store back.
 
-    ``depths`` is ``[DEPTHS_PER_CALL]``, of which the first ``depth_count`` count. Returns weight gradients and
-    backward signals, each ``[DEPTHS_PER_CALL, capacity]`` with NaN past each depth.
+    ``depths`` is ``[DEPTHS_PER_CALL]``, deepest first, filled up with zeros. Returns weight gradients and backward
+    signals, each ``[DEPTHS_PER_CALL, capacity]`` with NaN past each depth.
     """
-    capacity = store.h.shape[0]
-    dtype = store.h.dtype
-    vjp_of_post = lambda layer, z, h, g: jax.vjp(partial(post, layer, config=config), z, h)[1](g)
-    put = lambda array, value, i: lax.dynamic_update_index_in_dim(array, value, i, 0)
-
-    z_first, k_first = _pre_activation(_scaled(params.first, scale), inputs, jnp.int32(0), config)
-    h_first = inputs * _power_of_two(-k_first, dtype)
+    capacity, dtype = store.h.shape[0], store.h.dtype
+    put = lambda array, value, *at: lax.dynamic_update_slice(
+        array, jnp.reshape(value, (1,) * len(at) + jnp.shape(value)), at + (0,) * jnp.ndim(value)
+    )
+    h, k = inputs, jnp.int32(0)
+    if params.first is not None:
+        first = _scaled(params.first, scale)
+        z_first, k_first = _pre_activation(first, h, k, config)
+        h_first = h * _power_of_two(k - k_first, dtype)
+        h, k = post(first, z_first, h_first, config), k_first
+    lowest = 0 if params.first is None else 1  # number of the layer that is the stack's first
 
     def forward(i, carry):
         h, k, store_h, store_z, exponents = carry
-        layer = _layer_at(params.hidden, i - 1, scale)
+        layer = _layer_at(params.hidden, i - lowest, scale)
         z, new = _pre_activation(layer, h, k, config)
         h = h * _power_of_two(k - new, dtype)
-        carry = put(store_h, h, i), put(store_z, z, i), put(exponents, new, i)
-        return post(layer, z, h, config), new, *carry
+        kept = put(store_h, h, i), put(store_z, z, i), put(exponents, new, i)
+        return post(layer, z, h, config), new, *kept
 
-    start = post(params.first, z_first, h_first, config), k_first, *store, jnp.zeros(capacity, jnp.int32)
-    deepest = jnp.max(depths)
     # What goes into layer i + 1 is what comes out of layer i. One turn more than there are layers stores the deepest
     # network's output too (a write after the loop would copy the whole store).
-    _, _, store_h, store_z, exponents = lax.fori_loop(1, deepest + 1, forward, start)
+    empty = jnp.zeros(capacity, jnp.int32)
+    _, _, store_h, store_z, exponents = lax.fori_loop(lowest, depths[0] + 1, forward, (h, k, *store, empty))
 
-    def curve(depth):
-        g = _logit_cotangent(params.readout, store_h[depth], exponents[depth], labels)
-        empty = jnp.full(capacity, jnp.nan, dtype)
+    def backward_through(layer, i, h, z, k_h, carry):
+        """The norms of layer i in every network that has it, and their g taken to the layer below."""
+        _, vjp_of_post = jax.vjp(lambda z, h: post(layer, z, h, config), z, h)
+        h_transposed = lax.optimization_barrier(h.T)  # once for all networks
 
-        def backward(step, carry):
-            g, k_g, weight, signal = carry
-            i = depth - 1 - step
-            layer, h, z = _layer_at(params.hidden, i - 1, scale), store_h[i], store_z[i]
-            new = _excess(g, k_g)
-            g, k_g = g * _power_of_two(k_g - new, dtype), new
-            signal = put(signal, _log10_norm_in_window(g, k_g), i)
-            dz, dh = vjp_of_post(layer, z, h, g)
-            weight = put(weight, _log10_norm(h.T @ dz, k_g + exponents[i]), i)
-            return dz @ layer.weight.T + dh, k_g, weight, signal
+        def one_network(j, carry):
+            g_j, g, exponents_of_g, weight, signal = carry
+            g_j, k = _unit(g_j, exponents_of_g[j])
+            dz, dh = vjp_of_post(g_j)
+            signal = put(signal, _log10_norm(g_j, k), j, i)
+            weight = put(weight, _log10_norm(*_unit(h_transposed @ dz, k + k_h)), j, i)
+            if layer.weight.shape[0] == g_j.shape[1]:
+                g = put(g, dz @ layer.weight.T + dh, j)
+            # Read the next network's g here, after the write: read before it, XLA would copy the array.
+            return g[j + 1], g, put(exponents_of_g, k, j), weight, signal
 
-        g, k_g, weight, signal = lax.fori_loop(0, depth - 1, backward, (g, jnp.int32(0), empty, empty))
-        new = _excess(g, k_g)
-        g, k_g = g * _power_of_two(k_g - new, dtype), new
-        dz, _ = vjp_of_post(params.first, z_first, h_first, g)
-        weight = put(weight, _log10_norm(h_first.T @ dz, k_g + k_first), 0)
-        return weight, put(signal, _log10_norm_in_window(g, k_g), 0)
+        return lax.fori_loop(0, jnp.sum(depths > i), one_network, (carry[0][0], *carry))[1:]
 
-    def fill(j, tables):
-        return tuple(put(table, row, j) for table, row in zip(tables, curve(depths[j]), strict=True))
+    def backward(step, carry):
+        i = depths[0] - 1 - step
+        layer = _layer_at(params.hidden, i - lowest, scale)
+        return backward_through(layer, i, store_h[i], store_z[i], exponents[i], carry)
 
-    empty_table = jnp.full((DEPTHS_PER_CALL, capacity), jnp.nan, dtype)
-    weight, signal = lax.fori_loop(0, depth_count, fill, (empty_table, empty_table))
+    def cotangent(j, g):
+        depth = depths[j]
+        return put(g, _logit_cotangent(params.readout, store_h[depth], exponents[depth], labels), j)
+
+    g = jnp.zeros((DEPTHS_PER_CALL, *store.z.shape[1:]), dtype)
+    g = lax.fori_loop(0, jnp.sum(depths > 0), cotangent, g)
+    tables = (jnp.full((DEPTHS_PER_CALL, capacity), jnp.nan, dtype),) * 2
+    carry = g, jnp.zeros(DEPTHS_PER_CALL, jnp.int32), *tables
+    carry = lax.fori_loop(0, depths[0] - lowest, backward, carry)
+    if params.first is not None:
+        carry = backward_through(first, 0, h_first, z_first, k_first, carry)
+    _, _, weight, signal = carry
     return Store(store_h, store_z), weight, signal
 
 
@@ -187,22 +202,22 @@ def _curves(store: Store, params: Params, inputs, labels, scale, depths, depth_c
     donate_argnames="store",
     compiler_options={"xla_backend_optimization_level": 1},
 )
-def _sharded_curves(store, params, inputs, labels, scales, depths, depth_count, *, config, mesh):
+def _sharded_curves(store, params, inputs, labels, scales, depths, *, config, mesh):
     """`_curves` for one weight scale a device: ``scales`` and the store's first axis are split over the mesh."""
     split, whole = PartitionSpec(mesh.axis_names[0]), PartitionSpec()
 
-    def on_one_device(store, params, inputs, labels, scales, depths, depth_count):
+    def on_one_device(store, params, inputs, labels, scales, depths):
         store = jax.tree.map(lambda array: array[0], store)
-        result = _curves(store, params, inputs, labels, scales[0], depths, depth_count, config)
+        result = _curves(store, params, inputs, labels, scales[0], depths, config)
         return jax.tree.map(lambda array: array[None], result)
 
     return jax.shard_map(
         on_one_device,
         mesh=mesh,
-        in_specs=(split, whole, whole, whole, split, whole, whole),
+        in_specs=(split, whole, whole, whole, split, whole),
         out_specs=split,
         check_vma=False,  # loops whose lengths are data confuse the check of what varies over the mesh
-    )(store, params, inputs, labels, scales, depths, depth_count)
+    )(store, params, inputs, labels, scales, depths)
 
 
 _stores: dict = {}  # the last call's store, by shape; popped while in use, so that no two calls share one
@@ -217,15 +232,30 @@ def _take_store(shape, dtype, mesh) -> Store:
     return store
 
 
-def pad_hidden(params: Params, capacity: int) -> Params:
-    """The same network with its stack of hidden layers filled up with zeros to ``capacity`` layers."""
+def _lazy_zeros(shape, dtype) -> np.ndarray:
+    """Zeros of which only the pages written to take memory, aligned as XLA needs it to adopt an array uncopied."""
+    dtype, alignment = np.dtype(dtype), 64
+    raw = np.zeros(math.prod(shape) * dtype.itemsize + alignment, np.uint8)
+    start = -raw.ctypes.data % alignment
+    return raw[start : start + math.prod(shape) * dtype.itemsize].view(dtype).reshape(shape)
 
-    def pad(leaf):
-        padded = np.zeros((capacity, *leaf.shape[1:]), leaf.dtype)
-        padded[: leaf.shape[0]] = leaf
-        return jnp.asarray(padded)
 
-    return params._replace(hidden=jax.tree.map(pad, params.hidden))
+def stack_layers(params: Params, capacity: int) -> Params:
+    """The same network with its stack of hidden layers filled up with zeros to ``capacity`` layers.
+
+    The first hidden layer joins the stack where it has the others' shape; ``first`` is None then.
+    """
+    joins = params.first.weight.shape == params.hidden.weight.shape[1:]
+
+    def fill(first, rest):
+        stack = _lazy_zeros((capacity, *rest.shape[1:]), rest.dtype)
+        if joins:
+            stack[0] = first
+        stack[joins : joins + len(rest)] = rest
+        return jax.device_put(stack, may_alias=True)
+
+    stack = jax.tree.map(fill, params.first if joins else params.hidden, params.hidden)
+    return params._replace(first=None if joins else params.first, hidden=stack)
 
 
 def default_mesh() -> Mesh:
@@ -234,7 +264,7 @@ def default_mesh() -> Mesh:
 
 
 def log10_norms(
-    padded: Params,
+    stacked: Params,
     inputs,
     labels,
     *,
@@ -247,10 +277,10 @@ def log10_norms(
     """log10 norms of weight gradients and backward signals, each ``[weight_scales, depths, capacity]``.
 
     Args:
-        padded: parameters from `pad_hidden`, drawn at weight scale 1.
+        stacked: parameters from `stack_layers`, drawn at weight scale 1.
         inputs: ``[batch, input_size]``.
         labels: ``[batch]``.
-        depths: whole numbers up to the capacity.
+        depths: whole numbers below the capacity.
         weight_scales: σ_w, multiplies the hidden layers' weights.
         config: its depth, weight_scale and bias_scale are not read.
         mesh: the devices that share the weight scales.
@@ -258,33 +288,33 @@ def log10_norms(
     """
     # What is data must not be part of the compilation's key.
     config = config.replace(depth=1, weight_scale=1.0, bias_scale=0.0, initializer="scaled_normal")
-    capacity, devices = padded.hidden.weight.shape[0], mesh.size
-    batch, dtype = inputs.shape[0], padded.first.weight.dtype
+    capacity, devices = stacked.hidden.weight.shape[0], mesh.size
+    batch, dtype = inputs.shape[0], stacked.hidden.weight.dtype
     inputs, labels = jnp.asarray(inputs, dtype), jnp.asarray(labels)
     shape = (devices, capacity, batch, config.width)
     tables = np.empty((2, len(weight_scales), len(depths), capacity), dtype)
+    deepest_first = np.argsort(depths)[::-1]
     for d in range(0, len(depths), DEPTHS_PER_CALL):
-        some_depths = np.ones(DEPTHS_PER_CALL, np.int32)
-        count = len(depths[d : d + DEPTHS_PER_CALL])
-        some_depths[:count] = depths[d : d + DEPTHS_PER_CALL]
+        places = deepest_first[d : d + DEPTHS_PER_CALL]
+        some_depths = np.zeros(DEPTHS_PER_CALL, np.int32)
+        some_depths[: len(places)] = np.asarray(depths)[places]
         for s in range(0, len(weight_scales), devices):
             scales = np.ones(devices, dtype)
             used = len(weight_scales[s : s + devices])
             scales[:used] = weight_scales[s : s + devices]
             store, *curves = _sharded_curves(
                 _take_store(shape, dtype, mesh),
-                padded,
+                stacked,
                 inputs,
                 labels,
                 scales,
                 some_depths,
-                np.int32(count),
                 config=config,
                 mesh=mesh,
             )
             _stores[shape, dtype, mesh] = store
             for table, curve in zip(tables, curves, strict=True):
-                table[s : s + used, d : d + count] = np.asarray(curve)[:used, :count]
+                table[s : s + used, places] = np.asarray(curve)[:used, : len(places)]
             on_step()
     return tables[0], tables[1]
 
