@@ -169,8 +169,10 @@ class GradientSweep(NamedTuple):
     """log10 ‖∂loss/∂h_l‖, likewise."""
 
 
-# Six networks serve an explorer with three seeds and a comparison.
-@functools.lru_cache(maxsize=6)
+_CACHED_NETWORKS = 6  # an explorer with three seeds and a comparison
+
+
+@functools.lru_cache(maxsize=_CACHED_NETWORKS)
 def _base_draw(config: NetworkConfig, seed: int, capacity: int, x64: bool) -> Params:
     """One seed's stacked parameters at weight scale 1. Cached: a slider asks for the same ones at every move."""
     return norm_engine.stack_layers(init_params(config, key=jax.random.key(seed)), capacity)
@@ -222,18 +224,22 @@ def sweep_gradient_norms(
     mesh = norm_engine.default_mesh()
     deepest = max(depths)
     capacity = norm_engine.capacity_for(deepest, np.shape(inputs)[0], config.width)
-    drawn = min(capacity, next((tier for tier in (64, 256) if deepest <= tier), capacity))  # nearby depths share a draw
+    drawn = min(
+        capacity, next((tier for tier in (64, 256) if deepest <= tier), capacity)
+    )  # nearby depths share a draw
     base = config.replace(depth=drawn, weight_scale=1.0)
     steps = len(seeds) * norm_engine.step_count(depths, weight_scales, mesh)
     grids = np.empty((2, len(depths), len(weight_scales), len(seeds), deepest), np.float32)
     with tqdm(
         total=steps, desc="gradient norms", delay=1.0, leave=False, disable=not progress or in_build()
     ) as bar:
+        # More seeds than the cache holds would only push one another out of it.
+        draw = _base_draw if len(seeds) <= _CACHED_NETWORKS else _base_draw.__wrapped__
         for j, seed in enumerate(seeds):
             curves = norm_engine.log10_norms(
-                _base_draw(base, seed, capacity, jax.config.jax_enable_x64), inputs, labels,
+                draw(base, seed, capacity, jax.config.jax_enable_x64), inputs, labels,
                 depths=depths, weight_scales=weight_scales, config=config, mesh=mesh, on_step=bar.update,
             )  # fmt: skip
             for grid, curve in zip(grids, curves, strict=True):
-                grid[:, :, j] = curve[..., :deepest].swapaxes(0, 1)
+                grid[:, :, j] = curve.swapaxes(0, 1)
     return GradientSweep(depths, weight_scales, seeds, *grids)

@@ -15,24 +15,24 @@ pre-activation z = h @ W + b and output h' = post(z, h), and with g = ∂loss/�
 
 **Depths share a sweep.** Every shallower network is the beginning of the deepest one, so one forward sweep serves
 all. The reverse sweep visits each layer once too, and takes the g of every network that has the layer through it:
-h, z and the derivatives of post are fetched and computed once for all of them.
+z and the derivatives of post are computed once for all of them.
 
 **Weight scale is data.** Weights are ``scale · W0`` with one base draw W0 a seed.
 
-**Powers of two are carried apart.** h and z are stored as h · 2^-k with one whole number k a layer, g likewise.
+**Powers of two are carried apart.** h and z are kept as h · 2^-k with one whole number k a layer, g likewise.
 Multiplying by a power of two rounds nothing. g may be scaled freely, since everything after it is linear in g. For h
 and z, k is 0 while they lie within 2^-24 and 2^24, so ordinary networks are computed as always. Beyond that window
 every activation here is homogeneous to float32's precision (tanh(z) = z for tiny z, gelu(z) = max(z, 0) for huge z):
 post(2^-k z) = 2^-k post(z), and its derivative does not change. Where layers normalize, the forward signal stays of
 order one by itself, and only g needs its k.
 
-**The store is reused.** The sweep keeps h and z of every layer. A fresh array of 134 MB costs 66 ms of page faults a
-call; this one is donated to each call and comes back.
+**The store is small and reused.** The forward sweep keeps h of every layer; the reverse sweep computes z anew, which
+costs less than the memory for it. A fresh array of 67 MB costs 33 ms of page faults a call; this one is donated to each
+call and comes back.
 """
 
 import math
 from functools import partial
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -49,19 +49,10 @@ _CAPACITY = 1024
 _CAPACITY_BYTES = 256 * 2**20
 
 
-class Store(NamedTuple):
-    """What the forward sweep keeps of the layers in the stack."""
-
-    h: jax.Array
-    """Inputs of the layers, ``[configurations, capacity, batch, width]``, times ``2^-exponent``."""
-    z: jax.Array
-    """Pre-activations, the same shape and factor."""
-
-
 def capacity_for(depth: int, batch: int, width: int, itemsize: int = 4) -> int:
     """Length of the store for networks of this depth: 1024 while that fits in 256 MB, so that depths share a compilation."""
     capacity = _CAPACITY
-    while capacity > 16 and capacity * width * (2 * batch + width) * itemsize > _CAPACITY_BYTES:
+    while capacity > 16 and capacity * width * (batch + width) * itemsize > _CAPACITY_BYTES:
         capacity //= 2
     while capacity <= depth:  # one place more than layers: the last one's output
         capacity *= 2
@@ -83,7 +74,9 @@ def _exponent(x):
     """A power of two near the size of x's entries, 0 where all are zero. (Sums vectorize on a CPU, maxima do not.)"""
     info, total = jnp.finfo(x.dtype), jnp.sum(jnp.abs(x))
     bits = lax.bitcast_convert_type(total, _bits_type(x.dtype))
-    return jnp.where((total > 0) & jnp.isfinite(total), (bits >> info.nmant).astype(jnp.int32) + info.minexp - 1, 0)
+    return jnp.where(
+        (total > 0) & jnp.isfinite(total), (bits >> info.nmant).astype(jnp.int32) + info.minexp - 1, 0
+    )
 
 
 def _unit(x, k):
@@ -107,58 +100,67 @@ def _layer_at(stack: Layer, i, scale) -> Layer:
     )
 
 
-def _pre_activation(layer: Layer, h, k, config: NetworkConfig):
-    """z and the exponent it needs: ``(z · 2^-new, new)`` from ``h · 2^-k``."""
-    z = h @ layer.weight + layer.bias[None, :] * _power_of_two(-k, h.dtype)
+def _pre_activation(layer: Layer, h, k):
+    """``z · 2^-k`` from ``h · 2^-k``."""
+    return h @ layer.weight + layer.bias[None, :] * _power_of_two(-k, h.dtype)
+
+
+def _into_window(z, h, k, config: NetworkConfig):
+    """``z · 2^-k`` and ``h · 2^-k`` with the k that brings z into the window, and that k."""
+    if config.normalization != "none":  # it undoes any factor of z, so the output is no multiple of 2^-k
+        return z, h, k
     exponent = _exponent(z) + k
     new = jnp.where(exponent > _WINDOW, exponent - _WINDOW, jnp.minimum(exponent + _WINDOW, 0))
-    # Normalization undoes any factor of z, so its output is no multiple of 2^-k: leave such layers alone.
-    new = new if config.normalization == "none" else k
-    return z * _power_of_two(k - new, z.dtype), new
+    factor = _power_of_two(k - new, z.dtype)
+    return z * factor, h * factor, new
 
 
 def _logit_cotangent(readout: Layer, h, k, labels):
     """∂loss/∂h of the mean softmax cross-entropy, from ``h · 2^-k``."""
-    logits = h @ readout.weight + readout.bias[None, :] * _power_of_two(-k, h.dtype)
+    logits = _pre_activation(readout, h, k)
     # Subtracting the largest logit first keeps the difference right even where the logits themselves overflow.
     shifted = (logits - logits.max(-1, keepdims=True)) * _power_of_two(k, h.dtype)
     error = jax.nn.softmax(shifted) - jax.nn.one_hot(labels, logits.shape[-1], dtype=h.dtype)
     return error @ readout.weight.T / h.shape[0]
 
 
-def _curves(store: Store, params: Params, inputs, labels, scale, depths, config: NetworkConfig):
+def _curves(store, params: Params, inputs, labels, scale, depths, config: NetworkConfig):
     """log10 norms of one network at several depths, and the store back.
 
-    ``depths`` is ``[DEPTHS_PER_CALL]``, deepest first, filled up with zeros. Returns weight gradients and backward
-    signals, each ``[DEPTHS_PER_CALL, capacity]`` with NaN past each depth.
+    ``store`` is ``[capacity, batch, width]``, for the layers' inputs times ``2^-exponent``. ``depths`` is
+    ``[DEPTHS_PER_CALL]``, deepest first, filled up with zeros. Returns weight gradients and backward signals, each
+    ``[DEPTHS_PER_CALL, capacity]`` with NaN past each depth.
     """
-    capacity, dtype = store.h.shape[0], store.h.dtype
+    capacity, dtype = store.shape[0], store.dtype
     put = lambda array, value, *at: lax.dynamic_update_slice(
         array, jnp.reshape(value, (1,) * len(at) + jnp.shape(value)), at + (0,) * jnp.ndim(value)
     )
+
+    def forward_through(layer, h, k):
+        """The layer's input in the window, its exponent, and the output."""
+        z, h, k = _into_window(_pre_activation(layer, h, k), h, k, config)
+        return h, k, post(layer, z, h, config)
+
     h, k = inputs, jnp.int32(0)
     if params.first is not None:
         first = _scaled(params.first, scale)
-        z_first, k_first = _pre_activation(first, h, k, config)
-        h_first = h * _power_of_two(k - k_first, dtype)
-        h, k = post(first, z_first, h_first, config), k_first
+        h_first, k, h = forward_through(first, h, k)
+        k_first = k
     lowest = 0 if params.first is None else 1  # number of the layer that is the stack's first
 
     def forward(i, carry):
-        h, k, store_h, store_z, exponents = carry
-        layer = _layer_at(params.hidden, i - lowest, scale)
-        z, new = _pre_activation(layer, h, k, config)
-        h = h * _power_of_two(k - new, dtype)
-        kept = put(store_h, h, i), put(store_z, z, i), put(exponents, new, i)
-        return post(layer, z, h, config), new, *kept
+        h, k, store, exponents = carry
+        h, k, output = forward_through(_layer_at(params.hidden, i - lowest, scale), h, k)
+        return output, k, put(store, h, i), put(exponents, k, i)
 
     # What goes into layer i + 1 is what comes out of layer i. One turn more than there are layers stores the deepest
     # network's output too (a write after the loop would copy the whole store).
-    empty = jnp.zeros(capacity, jnp.int32)
-    _, _, store_h, store_z, exponents = lax.fori_loop(lowest, depths[0] + 1, forward, (h, k, *store, empty))
+    exponents = jnp.zeros(capacity, jnp.int32)
+    _, _, store, exponents = lax.fori_loop(lowest, depths[0] + 1, forward, (h, k, store, exponents))
 
-    def backward_through(layer, i, h, z, k_h, carry):
+    def backward_through(layer, i, h, k_h, carry):
         """The norms of layer i in every network that has it, and their g taken to the layer below."""
+        z = _pre_activation(layer, h, k_h)
         _, vjp_of_post = jax.vjp(lambda z, h: post(layer, z, h, config), z, h)
         h_transposed = lax.optimization_barrier(h.T)  # once for all networks
 
@@ -178,21 +180,21 @@ def _curves(store: Store, params: Params, inputs, labels, scale, depths, config:
     def backward(step, carry):
         i = depths[0] - 1 - step
         layer = _layer_at(params.hidden, i - lowest, scale)
-        return backward_through(layer, i, store_h[i], store_z[i], exponents[i], carry)
+        return backward_through(layer, i, store[i], exponents[i], carry)
 
     def cotangent(j, g):
         depth = depths[j]
-        return put(g, _logit_cotangent(params.readout, store_h[depth], exponents[depth], labels), j)
+        return put(g, _logit_cotangent(params.readout, store[depth], exponents[depth], labels), j)
 
-    g = jnp.zeros((DEPTHS_PER_CALL, *store.z.shape[1:]), dtype)
+    g = jnp.zeros((DEPTHS_PER_CALL, *store.shape[1:]), dtype)
     g = lax.fori_loop(0, jnp.sum(depths > 0), cotangent, g)
     tables = (jnp.full((DEPTHS_PER_CALL, capacity), jnp.nan, dtype),) * 2
     carry = g, jnp.zeros(DEPTHS_PER_CALL, jnp.int32), *tables
     carry = lax.fori_loop(0, depths[0] - lowest, backward, carry)
     if params.first is not None:
-        carry = backward_through(first, 0, h_first, z_first, k_first, carry)
+        carry = backward_through(first, 0, h_first, k_first, carry)
     _, _, weight, signal = carry
-    return Store(store_h, store_z), weight, signal
+    return store, weight, signal
 
 
 # One step of optimization less halves the time to compile, and the matrix products, which are library calls, run as before.
@@ -207,8 +209,7 @@ def _sharded_curves(store, params, inputs, labels, scales, depths, *, config, me
     split, whole = PartitionSpec(mesh.axis_names[0]), PartitionSpec()
 
     def on_one_device(store, params, inputs, labels, scales, depths):
-        store = jax.tree.map(lambda array: array[0], store)
-        result = _curves(store, params, inputs, labels, scales[0], depths, config)
+        result = _curves(store[0], params, inputs, labels, scales[0], depths, config)
         return jax.tree.map(lambda array: array[None], result)
 
     return jax.shard_map(
@@ -223,12 +224,12 @@ def _sharded_curves(store, params, inputs, labels, scales, depths, *, config, me
 _stores: dict = {}  # the last call's store, by shape; popped while in use, so that no two calls share one
 
 
-def _take_store(shape, dtype, mesh) -> Store:
+def _take_store(shape, dtype, mesh) -> jax.Array:
     store = _stores.pop((shape, dtype, mesh), None)
     _stores.clear()  # one store at a time bounds memory
     if store is None:
         sharding = NamedSharding(mesh, PartitionSpec(mesh.axis_names[0]))
-        store = Store(*(jnp.zeros(shape, dtype, device=sharding) for _ in Store._fields))
+        store = jnp.zeros(shape, dtype, device=sharding)
     return store
 
 
@@ -274,7 +275,7 @@ def log10_norms(
     mesh: Mesh,
     on_step=lambda: None,
 ):
-    """log10 norms of weight gradients and backward signals, each ``[weight_scales, depths, capacity]``.
+    """log10 norms of weight gradients and backward signals, each ``[weight_scales, depths, max(depths)]``.
 
     Args:
         stacked: parameters from `stack_layers`, drawn at weight scale 1.
@@ -292,7 +293,8 @@ def log10_norms(
     batch, dtype = inputs.shape[0], stacked.hidden.weight.dtype
     inputs, labels = jnp.asarray(inputs, dtype), jnp.asarray(labels)
     shape = (devices, capacity, batch, config.width)
-    tables = np.empty((2, len(weight_scales), len(depths), capacity), dtype)
+    deepest = max(depths)
+    tables = np.empty((2, len(weight_scales), len(depths), deepest), dtype)
     deepest_first = np.argsort(depths)[::-1]
     for d in range(0, len(depths), DEPTHS_PER_CALL):
         places = deepest_first[d : d + DEPTHS_PER_CALL]
@@ -314,7 +316,7 @@ def log10_norms(
             )
             _stores[shape, dtype, mesh] = store
             for table, curve in zip(tables, curves, strict=True):
-                table[s : s + used, places] = np.asarray(curve)[:used, : len(places)]
+                table[s : s + used, places] = np.asarray(curve)[:used, : len(places), :deepest]
             on_step()
     return tables[0], tables[1]
 
