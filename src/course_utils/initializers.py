@@ -42,42 +42,41 @@ def numpy_generator(key, stream: int = 0) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(entropy, spawn_key=(stream,)))
 
 
-def _fans(shape: Sequence[int]) -> tuple[int, int]:
-    if not isinstance(shape, Sequence) or len(shape) < 2:
-        raise ValueError(f"shape must hold at least [fan_in, fan_out], got {shape!r}")
-    sizes = [positive_int("shape", size) for size in shape[-2:]]
-    return sizes[0], sizes[1]
-
-
 def _normal(generator: np.random.Generator, shape: Sequence[int], std: float) -> np.ndarray:
-    weights = generator.standard_normal(tuple(shape))
-    weights *= std  # in place: a stack of a thousand layers is large
+    weights = np.empty(tuple(shape), jnp.result_type(float))
+    for matrix in weights.reshape(-1, *shape[-2:]):  # one at a time: a stack of a thousand doubles is large
+        matrix[...] = std * generator.standard_normal(matrix.shape)
     return weights
 
 
-def _orthogonal(generator: np.random.Generator, shape: Sequence[int]) -> np.ndarray:
+def _orthogonal(generator: np.random.Generator, shape: Sequence[int], scale: float) -> np.ndarray:
     *stack, fan_in, fan_out = shape
     tall = generator.standard_normal((*stack, max(fan_in, fan_out), min(fan_in, fan_out)))
     q, r = np.linalg.qr(tall)
     # Without the signs of R's diagonal the matrices are not uniform over the orthogonal group (Mezzadri 2007).
-    q = q * np.sign(np.diagonal(r, axis1=-2, axis2=-1))[..., None, :]
-    return q if fan_in >= fan_out else np.swapaxes(q, -1, -2)
+    q = scale * q * np.sign(np.diagonal(r, axis1=-2, axis2=-1))[..., None, :]
+    return (q if fan_in >= fan_out else np.swapaxes(q, -1, -2)).astype(jnp.result_type(float))
 
 
-# What NetworkConfig's weight_scale multiplies: name -> draw(generator, shape), shape [..., fan_in, fan_out].
-INITIALIZERS: dict[str, Callable[[np.random.Generator, Sequence[int]], np.ndarray]] = {
-    "scaled_normal": lambda generator, shape: _normal(generator, shape, 1 / math.sqrt(_fans(shape)[0])),
-    "xavier_normal": lambda generator, shape: _normal(generator, shape, math.sqrt(2 / sum(_fans(shape)))),
-    "he_normal": lambda generator, shape: _normal(generator, shape, math.sqrt(2 / _fans(shape)[0])),
-    "lecun_normal": lambda generator, shape: _normal(generator, shape, 1 / math.sqrt(_fans(shape)[0])),
+# name -> draw(generator, shape, weight_scale) of NumPy weights ``[..., fan_in, fan_out]`` in JAX's default float type.
+INITIALIZERS: dict[str, Callable[[np.random.Generator, Sequence[int], float], np.ndarray]] = {
+    "scaled_normal": lambda generator, shape, scale: _normal(generator, shape, scale / math.sqrt(shape[-2])),
+    "xavier_normal": lambda generator, shape, scale: _normal(
+        generator, shape, scale * math.sqrt(2 / sum(shape[-2:]))
+    ),
+    "he_normal": lambda generator, shape, scale: _normal(generator, shape, scale * math.sqrt(2 / shape[-2])),
+    "lecun_normal": lambda generator, shape, scale: _normal(generator, shape, scale / math.sqrt(shape[-2])),
     "orthogonal": _orthogonal,
 }
 
 
 def _draw(name: str, shape: Sequence[int], weight_scale: float, key) -> Float[Array, "..."]:
-    _fans(shape)
+    if not isinstance(shape, Sequence) or len(shape) < 2:
+        raise ValueError(f"shape must hold at least [fan_in, fan_out], got {shape!r}")
+    for size in shape[-2:]:
+        positive_int("shape", size)
     weight_scale = finite_number("weight_scale", weight_scale, above=0.0)
-    return jnp.asarray(weight_scale * INITIALIZERS[name](numpy_generator(key), shape), dtype=float)
+    return jnp.asarray(INITIALIZERS[name](numpy_generator(key), tuple(shape), weight_scale))
 
 
 def scaled_normal(shape: Sequence[int], weight_scale: float = 1.0, *, key) -> Float[Array, "..."]:

@@ -151,26 +151,32 @@ def init_params(config: NetworkConfig, *, key) -> Params:
     draw = INITIALIZERS[config.initializer]
     width, stack = config.width, config.depth - 1
 
+    dtype = jnp.result_type(float)
+
     def layer(stack_shape, fan_in, weight_stream, bias_stream, has_skip):
-        weight = draw(numpy_generator(key, weight_stream), (*stack_shape, fan_in, width))
-        weight *= config.weight_scale  # in place: a stack of a thousand layers is large
+        weight = draw(numpy_generator(key, weight_stream), (*stack_shape, fan_in, width), config.weight_scale)
         bias = config.bias_scale * numpy_generator(key, bias_stream).standard_normal((*stack_shape, width))
         normalized, shifted = config.normalization != "none", config.normalization in ("batch", "layer")
         return Layer(
-            weight=jnp.asarray(weight, dtype=float),
-            bias=jnp.asarray(bias, dtype=float),
-            gain=jnp.ones(bias.shape) if normalized else None,
-            shift=jnp.zeros(bias.shape) if shifted else None,
-            branch_scale=jnp.zeros(stack_shape) if config.skip == "rezero" and has_skip else None,
+            weight=weight,
+            bias=bias.astype(dtype),
+            gain=np.ones(bias.shape, dtype) if normalized else None,
+            shift=np.zeros(bias.shape, dtype) if shifted else None,
+            branch_scale=np.zeros(stack_shape, dtype) if config.skip == "rezero" and has_skip else None,
         )
 
     # LeCun's scale for the readout whatever the slider says: depth and weight scale are about hidden layers.
-    readout = INITIALIZERS["lecun_normal"](numpy_generator(key, _READOUT_STREAM), (width, config.output_size))
-    return Params(
+    readout = INITIALIZERS["lecun_normal"](
+        numpy_generator(key, _READOUT_STREAM), (width, config.output_size), 1.0
+    )
+    params = Params(
         first=layer((), config.input_size, _FIRST_STREAM, _FIRST_BIAS_STREAM, _first_layer_has_skip(config)),
         hidden=layer((stack,), width, _HIDDEN_STREAM, _HIDDEN_BIAS_STREAM, True),
-        readout=Layer(jnp.asarray(readout, dtype=float), jnp.zeros(config.output_size)),
+        readout=Layer(readout, np.zeros(config.output_size, dtype)),
     )
+    return jax.tree.map(
+        jnp.asarray, params
+    )  # to JAX at the end: each operation of JAX's compiles for each shape
 
 
 def _first_layer_has_skip(config: NetworkConfig) -> bool:
