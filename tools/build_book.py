@@ -63,6 +63,21 @@ def _cell_number(chapter: str, source: str) -> str:
     return "(see below)"
 
 
+def _complete_redirect(html: pathlib.Path) -> None:
+    """Jupyter Book's index.html is a bare redirect: give it what browsers and readers of other pages expect."""
+    redirect = (html / "index.html").read_text(encoding="utf-8")
+    target = re.search(r'http-equiv="Refresh" content="0; url=([^"]+)"', redirect)
+    if target is None or redirect.startswith("<!DOCTYPE"):
+        return
+    icon = '<link rel="icon" href="_static/favicon.svg">' if (html / "_static" / "favicon.svg").exists() else ""
+    (html / "index.html").write_text(
+        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>The book</title>{icon}'
+        f'<meta http-equiv="Refresh" content="0; url={target[1]}"></head>'
+        f'<body><main><h1>The book</h1><p><a href="{target[1]}">Go to the first page</a></p></main></body></html>\n',
+        encoding="utf-8",
+    )
+
+
 def build(source: pathlib.Path) -> int:
     """Build ``source`` into its ``_build/html``; 0 where all went well."""
     output = source / "_build"
@@ -115,6 +130,7 @@ def build(source: pathlib.Path) -> int:
         lines.append(line)
         print(line, end="", flush=True)
     if run.wait() == 0:
+        _complete_redirect(output / "html")
         return 0
     failure = _failure(output, "".join(lines))
     shutil.rmtree(
