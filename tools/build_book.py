@@ -69,9 +69,9 @@ def _complete_redirect(html: pathlib.Path) -> None:
     target = re.search(r'http-equiv="Refresh" content="0; url=([^"]+)"', redirect)
     if target is None or redirect.startswith("<!DOCTYPE"):
         return
-    icon = '<link rel="icon" href="_static/favicon.svg">' if (html / "_static" / "favicon.svg").exists() else ""
+    # An empty icon in the page itself: a request for one would be cut short by the redirect, and count as failed.
     (html / "index.html").write_text(
-        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>The book</title>{icon}'
+        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>The book</title><link rel="icon" href="data:,">'
         f'<meta http-equiv="Refresh" content="0; url={target[1]}"></head>'
         f'<body><main><h1>The book</h1><p><a href="{target[1]}">Go to the first page</a></p></main></body></html>\n',
         encoding="utf-8",
