@@ -58,6 +58,10 @@ def lines_of_code(notebook):
     return found + ([f"median of {statistics.median(counts)} lines"] if statistics.median(counts) > 6 else [])
 
 
+def code_fits_the_page(notebook):
+    return [f"{len(line)} characters: {line}" for cell in code(notebook) for line in cell.source.splitlines() if len(line) > 96]
+
+
 def prose_between_code(notebook):
     kinds = "".join("c" if cell.cell_type == "code" else "m" for cell in notebook.cells)
     return ["more than two code cells in a row"] if "ccc" in kinds else []
@@ -112,6 +116,7 @@ RULES = [
     stripped,
     set_up,
     lines_of_code,
+    code_fits_the_page,
     prose_between_code,
     length_of_prose,
     figures_are_described,
@@ -152,6 +157,7 @@ def run(text, **more):
         (stripped, run("1", execution_count=1)),
         (set_up, lambda notebook: notebook.cells.insert(1, nbformat.v4.new_code_cell("import os"))),
         (lines_of_code, run("\n".join("x = 1" for _ in range(31)))),
+        (code_fits_the_page, run("x" * 97)),
         (prose_between_code, lambda notebook: [run("1")(notebook) for _ in range(3)]),
         (length_of_prose, say("word " * 101)),
         (figures_are_described, run("plot_loss(x)")),

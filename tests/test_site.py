@@ -97,6 +97,12 @@ def sliders(page, index):
     return cell.locator(PICTURE), cell.locator(".noUi-handle").nth(0), cell.locator(".noUi-handle").nth(1)
 
 
+def test_the_front_door_leads_to_the_first_page(open_page):
+    page = open_page("index.html")
+    page.wait_for_url("**/chapters/intro.html")
+    assert page.locator("h1").first.text_content().startswith("Unstable Gradients")
+
+
 @pytest.mark.parametrize("name", PAGES)
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
