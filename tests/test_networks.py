@@ -5,7 +5,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from course_utils import ACTIVATIONS, INITIALIZERS, NetworkConfig, apply, init_params, loss, unstack_layers
+from course_utils import (
+    ACTIVATIONS,
+    INITIALIZERS,
+    NetworkConfig,
+    apply,
+    batch_statistics,
+    init_params,
+    loss,
+    unstack_layers,
+)
 
 
 def reference_apply(params, inputs, activation):
@@ -135,3 +144,31 @@ def test_every_activation_is_a_function_of_its_own():
         name: tuple(np.asarray(f(jnp.array([-1.0, 0.5, 2.0]))).round(4)) for name, f in ACTIVATIONS.items()
     }
     assert len(set(values.values())) == len(ACTIVATIONS) == 10
+
+
+def test_evaluation_mode_equals_the_formula_and_frees_samples_of_their_neighbours(digits):
+    config = NetworkConfig(depth=3, normalization="batch", bias_scale=0.1)
+    params = init_params(config, key=jax.random.key(0))
+    statistics = batch_statistics(params, digits.inputs[:200], config)
+    h = np.asarray(digits.inputs[:5], float)
+    *hidden, (readout, bias) = [
+        (np.asarray(w, float), np.asarray(b, float)) for w, b in unstack_layers(params)
+    ]
+    for (w, b), mean, variance in zip(hidden, *map(np.asarray, statistics), strict=True):
+        h = np.tanh((h @ w + b - mean) / np.sqrt(variance + 1e-5))
+    alone = [apply(params, digits.inputs[i : i + 1], config, statistics=statistics)[0] for i in range(5)]
+    np.testing.assert_allclose(alone, h @ readout + bias, rtol=1e-3, atol=1e-4)
+    train_mode = apply(params, digits.inputs[:5], config)
+    assert np.abs(train_mode - np.array(alone)).max() > 0.1
+
+
+@pytest.mark.usefixtures("as_a_reader")
+def test_statistics_that_do_not_fit_are_named(digits):
+    config = NetworkConfig(depth=2, normalization="batch")
+    params = init_params(config, key=jax.random.key(0))
+    statistics = batch_statistics(params, digits.inputs, config)
+    with pytest.raises(ValueError, match=r"statistics\.mean must have shape"):
+        apply(params, digits.inputs, config, statistics=jax.tree.map(lambda leaf: leaf[:1], statistics))
+    plain = config.replace(normalization="none")
+    with pytest.raises(ValueError, match="belong to normalization 'batch'"):
+        apply(init_params(plain, key=jax.random.key(0)), digits.inputs, plain, statistics=statistics)

@@ -59,8 +59,12 @@ def open_page(browser, address):
 
     yield open_it
     for context in contexts:
+        for page in context.pages:
+            page.wait_for_load_state("networkidle")
+    found = list(complaints)  # before the contexts close, which cuts short what is still on its way
+    for context in contexts:
         context.close()
-    assert complaints == []
+    assert found == []
 
 
 def grids_of(page):

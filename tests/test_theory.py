@@ -8,6 +8,7 @@ import pytest
 from course_utils import (
     ACTIVATIONS,
     critical_weight_scale,
+    depth_scale,
     fixed_point_variance,
     gradient_growth_factor,
     theory,
@@ -47,6 +48,12 @@ def test_closed_forms():
     assert gradient_growth_factor("gelu", 1.0) == pytest.approx(0.25) and critical_weight_scale(
         "sigmoid"
     ) == pytest.approx(10.15, abs=0.01)
+
+
+def test_depth_scale_is_where_the_signal_changes_by_e():
+    assert gradient_growth_factor("tanh", 0.9) ** depth_scale("tanh", 0.9) == pytest.approx(math.exp(-1))
+    assert gradient_growth_factor("tanh", 1.5) ** depth_scale("tanh", 1.5) == pytest.approx(math.e)
+    assert depth_scale("linear", 1.0) == math.inf
 
 
 def test_fixed_point_is_one():

@@ -21,11 +21,13 @@ _PUBLIC = {
     ),
     "networks": (
         "ACTIVATIONS",
+        "BatchStatistics",
         "Layer",
         "NetworkConfig",
         "Params",
         "init_params",
         "apply",
+        "batch_statistics",
         "loss",
         "unstack_layers",
     ),
@@ -42,6 +44,7 @@ _PUBLIC = {
         "variance_map",
         "fixed_point_variance",
         "gradient_growth_factor",
+        "depth_scale",
         "critical_weight_scale",
     ),
     "plots": (

@@ -183,16 +183,27 @@ def _first_layer_has_skip(config: NetworkConfig) -> bool:
     return config.skip != "none" and config.input_size == config.width
 
 
-def _normalize(z, kind: str):
+class BatchStatistics(NamedTuple):
+    """What batch normalization subtracts and divides by: each unit's mean and variance over a batch."""
+
+    mean: Float[Array, "*depth width"]
+    variance: Float[Array, "*depth width"]
+
+
+def _normalize(z, kind: str, statistics: BatchStatistics | None = None):
     """Subtract the mean and divide by the standard deviation: over the batch, or over the units of each sample."""
     if kind == "rms":
         return z * lax.rsqrt(jnp.mean(z**2, axis=-1, keepdims=True) + _NORMALIZATION_EPSILON)
+    if statistics is not None:
+        return (z - statistics.mean[None, :]) * lax.rsqrt(
+            statistics.variance[None, :] + _NORMALIZATION_EPSILON
+        )
     axis = 0 if kind == "batch" else -1
     centered = z - z.mean(axis, keepdims=True)
     return centered * lax.rsqrt(jnp.mean(centered**2, axis, keepdims=True) + _NORMALIZATION_EPSILON)
 
 
-def post(layer: Layer, z, h, config: NetworkConfig):
+def post(layer: Layer, z, h, config: NetworkConfig, statistics: BatchStatistics | None = None):
     """What a hidden layer does after its matrix product: normalize, activate, add the skip connection.
 
     Args:
@@ -200,12 +211,13 @@ def post(layer: Layer, z, h, config: NetworkConfig):
         z: ``h @ weight + bias``, ``[batch, width]``.
         h: the layer's input, ``[batch, fan_in]``; added to the result where ``fan_in`` equals ``width``.
         config: which normalization, activation and skip.
+        statistics: for batch normalization in evaluation mode, ``[width]`` each; those of the batch at hand without them.
 
     Returns:
         The layer's output, ``[batch, width]``.
     """
     if config.normalization != "none":
-        z = layer.gain[None, :] * _normalize(z, config.normalization)
+        z = layer.gain[None, :] * _normalize(z, config.normalization, statistics)
         if layer.shift is not None:
             z = z + layer.shift[None, :]
     activated = ACTIVATIONS[config.activation](z)
@@ -219,27 +231,73 @@ def affine(layer: Layer, h):
     return h @ layer.weight + layer.bias[None, :]
 
 
-def hidden_outputs(params: Params, inputs, config: NetworkConfig, nudges=None):
+def hidden_outputs(params: Params, inputs, config: NetworkConfig, nudges=None, statistics=None):
     """Every hidden layer's output, ``[depth, batch, width]``, by a scan over the stacked layers.
 
     ``nudges`` of the same shape are added to the outputs: the derivative of a loss with respect to a nudge of zero is the
-    backward signal ∂loss/∂h at that layer.
+    backward signal ∂loss/∂h at that layer. ``statistics`` as in `apply`.
     """
     if nudges is None:
         nudges = jnp.zeros((config.depth, inputs.shape[0], config.width), params.first.weight.dtype)
-    first = post(params.first, affine(params.first, inputs), inputs, config) + nudges[0]
+    first_statistics, other_statistics = (
+        jax.tree.map(lambda leaf, part=part: leaf[part], statistics) for part in (0, slice(1, None))
+    )
+    first = post(params.first, affine(params.first, inputs), inputs, config, first_statistics) + nudges[0]
 
-    def step(h, layer_and_nudge):
-        layer, nudge = layer_and_nudge
-        h = post(layer, affine(layer, h), h, config) + nudge
+    def step(h, per_layer):
+        layer, nudge, of_layer = per_layer
+        h = post(layer, affine(layer, h), h, config, of_layer) + nudge
         return h, h
 
-    _, rest = lax.scan(step, first, (params.hidden, nudges[1:]))
+    _, rest = lax.scan(step, first, (params.hidden, nudges[1:], other_statistics))
     return jnp.concatenate([first[None], rest])
 
 
-def apply(
+def batch_statistics(
     params: Params, inputs: Float[Array | np.ndarray, "batch input_size"], config: NetworkConfig
+) -> BatchStatistics:
+    """Mean and variance of each unit's pre-activation over a batch, what batch normalization uses in training mode.
+
+    Average them over the batches of training, for example by ``optax.incremental_update(new, old, 0.1)``, and give the
+    average to `apply`: that is evaluation mode, in which a sample's logits no longer depend on its neighbours.
+
+    Args:
+        params: the network's parameters.
+        inputs: ``[batch, input_size]``.
+        config: the network that ``params`` belong to.
+
+    Returns:
+        `BatchStatistics` of ``[depth, width]`` each.
+
+    Raises:
+        ValueError: where shapes and ``config`` do not agree.
+
+    Source: Ioffe & Szegedy (2015), arXiv:1502.03167, algorithms 1 and 2.
+
+    >>> config = NetworkConfig(depth=3, normalization="batch")
+    >>> params, inputs = init_params(config, key=jax.random.key(0)), jnp.eye(64)
+    >>> statistics = batch_statistics(params, inputs, config)
+    >>> train_mode, eval_mode = apply(params, inputs, config), apply(params, inputs, config, statistics=statistics)
+    >>> statistics.mean.shape, bool(jnp.allclose(train_mode, eval_mode, atol=1e-4))
+    ((3, 64), True)
+    """
+    check_shapes(params, inputs, None, config)
+
+    def step(h, layer):
+        z = affine(layer, h)
+        return post(layer, z, h, config), BatchStatistics(z.mean(0), z.var(0))
+
+    h, first = step(inputs, params.first)
+    _, rest = lax.scan(step, h, params.hidden)
+    return jax.tree.map(lambda one, others: jnp.concatenate([one[None], others]), first, rest)
+
+
+def apply(
+    params: Params,
+    inputs: Float[Array | np.ndarray, "batch input_size"],
+    config: NetworkConfig,
+    *,
+    statistics: BatchStatistics | None = None,
 ) -> Float[Array, "batch output_size"]:
     """The network's logits.
 
@@ -247,19 +305,35 @@ def apply(
         params: from `init_params`, or trained.
         inputs: ``[batch, input_size]``.
         config: the network that ``params`` belong to.
+        statistics: for batch normalization in evaluation mode, `BatchStatistics` of ``[depth, width]`` each; without
+            them the batch's own are used, as in training.
 
     Returns:
         Logits ``[batch, output_size]``.
 
     Raises:
-        ValueError: where shapes and ``config`` do not agree.
+        ValueError: where shapes and ``config`` do not agree, or statistics come with a network that takes none.
 
     >>> config = NetworkConfig(depth=3)
     >>> apply(init_params(config, key=jax.random.key(0)), jnp.ones((5, 64)), config).shape
     (5, 10)
     """
     check_shapes(params, inputs, None, config)
-    return affine(params.readout, hidden_outputs(params, inputs, config)[-1])
+    if statistics is not None:
+        _check_statistics(statistics, config)
+    return affine(params.readout, hidden_outputs(params, inputs, config, statistics=statistics)[-1])
+
+
+def _check_statistics(statistics: BatchStatistics, config: NetworkConfig) -> None:
+    if config.normalization != "batch":
+        raise ValueError(
+            f"statistics belong to normalization 'batch', and config has {config.normalization!r}"
+        )
+    for name, values in statistics._asdict().items():
+        if np.shape(values) != (config.depth, config.width):
+            raise ValueError(
+                f"statistics.{name} must have shape [{config.depth}, {config.width}], got {list(np.shape(values))}"
+            )
 
 
 def cross_entropy(logits, labels):

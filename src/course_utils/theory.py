@@ -163,6 +163,21 @@ def gradient_growth_factor(activation: str, weight_scale: float, bias_scale: flo
     return weight_scale**2 * _mean_square(slope, min(max(variance, _NEXT_TO_ZERO), _NEXT_TO_INFINITY))
 
 
+def depth_scale(activation: str, weight_scale: float, bias_scale: float = 0.0) -> float:
+    """ξ = 1 / |ln χ|: the number of layers over which the squared backward signal changes by a factor of e.
+
+    Networks much deeper than a few ξ do not train by plain gradient descent: Schoenholz et al. measured 6 ξ. Arguments and
+    errors as in `gradient_growth_factor`. Returns inf at χ = 1, where depth does no harm.
+
+    Source: Schoenholz et al. (2017), arXiv:1611.01232, sections 4 and 5.
+
+    >>> round(depth_scale("tanh", 0.9), 2), round(depth_scale("relu", 1.0), 2)
+    (4.75, 1.44)
+    """
+    rate = abs(math.log(gradient_growth_factor(activation, weight_scale, bias_scale)))
+    return 1 / rate if rate > 1e-12 else math.inf
+
+
 def critical_weight_scale(activation: str, bias_scale: float = 0.0) -> float:
     """The smallest σ_w at which χ reaches 1: below it gradients vanish.
 
