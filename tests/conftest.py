@@ -4,8 +4,11 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 
 os.environ["COURSE_BUILD"] = "1"
+# Tests compute what they test: nothing comes from the user's cache.
+os.environ["COURSE_UTILS_CACHE"] = tempfile.mkdtemp()
 os.environ.setdefault("MPLBACKEND", "agg")
 # Eight simulated devices, so that sharding is tested on any machine.
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
@@ -17,8 +20,10 @@ from jaxtyping import install_import_hook
 jax.config.update("jax_numpy_rank_promotion", "raise")
 with install_import_hook("course_utils", "beartype.beartype"):
     import course_utils.claims
+    import course_utils.diagnosis
     import course_utils.explorer
-    import course_utils.training
+    import course_utils.recording
+    import course_utils.training_sweep
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tools"))

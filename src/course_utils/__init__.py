@@ -40,6 +40,9 @@ _PUBLIC = {
         "sweep_gradient_norms",
     ),
     "training": ("History", "train"),
+    "training_sweep": ("TrainingSweep", "sweep_training"),
+    "recording": ("record_gradient_norms", "recorded_history"),
+    "diagnosis": ("Diagnosis", "Symptom", "diagnose"),
     "theory": (
         "variance_map",
         "fixed_point_variance",

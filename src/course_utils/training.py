@@ -30,21 +30,32 @@ _STEPS_PER_CALL = 25
 class History:
     """What happened at each training step, measured on the step's batch before its update.
 
-    Layers are the hidden ones, nearest the input first; norms are Frobenius norms of weight matrices.
+    Layers are the hidden ones, nearest the input first; norms are Frobenius norms of weight matrices. `train` records
+    everything; `recorded_history` leaves None where a network of your own did not give it.
     """
 
-    loss: Float[np.ndarray, " steps"]
+    loss: Float[np.ndarray, " steps"] | None
     """Mean softmax cross-entropy, in nats."""
-    accuracy: Float[np.ndarray, " steps"]
+    accuracy: Float[np.ndarray, " steps"] | None
     """Share of the batch classified rightly, 0 to 1."""
     gradient_norm: Float[np.ndarray, "steps depth"]
     """‖∂loss/∂W_l‖."""
-    weight_norm: Float[np.ndarray, "steps depth"]
+    weight_norm: Float[np.ndarray, "steps depth"] | None
     """‖W_l‖ before the update."""
-    update_norm: Float[np.ndarray, "steps depth"]
+    update_norm: Float[np.ndarray, "steps depth"] | None
     """‖ΔW_l‖, the change that the optimizer makes."""
     first_nonfinite_step: int | None
     """The first step whose loss, gradient or new parameters hold an inf or NaN; None where all is finite."""
+    layers: tuple[str, ...] = ()
+    """Names of the layers, where they are not simply numbered."""
+
+
+def batch_indices(samples: int, batch_size: int | None, seed: int, steps: int) -> np.ndarray:
+    """The samples of each step, ``[steps, batch]``: each epoch a new order, its incomplete last batch left out."""
+    if batch_size is None:
+        return np.broadcast_to(np.arange(samples, dtype=np.int32), (steps, samples))
+    batches = _batches(samples, batch_size, seed)
+    return np.stack([next(batches) for _ in range(steps)])
 
 
 def _batches(samples: int, batch_size: int, seed: int) -> Iterator[np.ndarray]:
@@ -93,7 +104,8 @@ def _run_steps(params, state, inputs, labels, batches, count, *, config, update)
     return lax.fori_loop(0, count, step, (params, state, records))
 
 
-def _check_fit(config: NetworkConfig, dataset: Dataset, optimizer, batch_size) -> None:
+def check_fit(config: NetworkConfig, dataset: Dataset, optimizer, batch_size) -> None:
+    """Raise ``ValueError`` where network, data set, optimizer and batch size do not go together."""
     if not isinstance(config, NetworkConfig):
         raise ValueError(f"config must be a NetworkConfig, got {config!r}")
     if not isinstance(dataset, Dataset):
@@ -145,7 +157,7 @@ def train(
     >>> bool(history.loss[-1] < history.loss[0]), history.gradient_norm.shape, history.first_nonfinite_step
     (True, (30, 2), None)
     """
-    _check_fit(config, dataset, optimizer, batch_size)
+    check_fit(config, dataset, optimizer, batch_size)
     steps, seed = positive_int("steps", steps), nonnegative_int("seed", seed)
     inputs, labels = jnp.asarray(dataset.inputs, dtype=float), jnp.asarray(dataset.labels)
     batches = None if batch_size is None else _batches(len(inputs), batch_size, seed)
