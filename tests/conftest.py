@@ -23,6 +23,7 @@ with install_import_hook("course_utils", "beartype.beartype"):
     import course_utils.diagnosis
     import course_utils.explorer
     import course_utils.recording
+    import course_utils.training_explorer
     import course_utils.training_sweep
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent

@@ -5,6 +5,8 @@ import pytest
 from course_utils import (
     GradientExplorer,
     NetworkConfig,
+    TrainingExplorer,
+    depth_scale,
     explorer,
     gradient_growth_factor,
     load_digits,
@@ -92,12 +94,17 @@ def test_sliders_start_at_the_config_and_are_linked_in_the_browser(tanh):
     assert all(link.target[0] is tanh.picture for link in tanh._links)
 
 
-def test_nothing_of_ours_hides_what_ipywidgets_uses(tanh):
-    inherited = dir(ipywidgets.VBox)
-    ours = {"_sweep", "_push", *vars(tanh)} & {
-        "_sweep", "_push", "depth", "weight_scale", "picture", "_links", "_still", "_config", "_other", "_seeds", "_inputs", "_labels",
-    }  # fmt: skip
-    assert len(ours) == 12 and not ours & set(inherited)
+@pytest.mark.parametrize("explorer_class", [GradientExplorer, TrainingExplorer])
+def test_nothing_of_ours_hides_what_ipywidgets_uses(explorer_class, tanh):
+    class Empty(ipywidgets.VBox):  # what traitlets itself puts into every class
+        pass
+
+    inherited = set(dir(ipywidgets.VBox))
+    own_classes = explorer_class.__mro__[: explorer_class.__mro__.index(ipywidgets.VBox)]
+    ours = {name for owner in own_classes for name in vars(owner) if not name.startswith("__")}
+    assert (ours - set(vars(Empty))) & inherited <= {"_ipython_display_"}
+    set_by_init = {"picture", "depth", "weight_scale", "_links", "_still", "_config", "_other", "_seeds", "_inputs", "_labels"}
+    assert set_by_init <= set(vars(tanh)) and not set_by_init & inherited
     assert repr(tanh)
 
 
@@ -116,3 +123,54 @@ def test_wrong_arguments_are_named(wrong, named):
     right = {"config": NetworkConfig(2), "depths": [2, 3], "weight_scales": [1, 2], "seeds": [0]} | wrong
     with pytest.raises(ValueError, match=named):
         GradientExplorer(right.pop("config"), **right)
+
+
+def test_the_training_picture_holds_the_sweep(digits):
+    import optax
+
+    from course_utils import sweep_training
+
+    grid = {"depths": [2, 4], "weight_scales": [0.5, 1.0, 2.0], "seeds": [0, 1, 2]}
+    options = {"steps": 90, "batch_size": 64, "optimizer": optax.sgd(0.1)}
+    shown = TrainingExplorer(
+        NetworkConfig(3), compare=NetworkConfig(3, normalization="layer"), **grid, **options
+    ).picture
+    for config, losses, accuracies in (
+        (NetworkConfig(1), shown.losses, shown.accuracies),
+        (NetworkConfig(1, normalization="layer"), shown.compare_losses, shown.compare_accuracies),
+    ):
+        sweep = sweep_training(config, digits, **grid, **options)
+        rows = np.frombuffer(losses, "<f4").reshape(2, 3, 3, 40)
+        first = sweep.loss[..., :3].mean(-1)  # 90 steps in 40 points: the first ones stand for three each
+        np.testing.assert_allclose(rows[..., 0, 0], np.median(first, -1), rtol=1e-5)
+        np.testing.assert_allclose(rows[..., 1, 0], first.min(-1), rtol=1e-5)
+        np.testing.assert_allclose(rows[..., 2, 0], first.max(-1), rtol=1e-5)
+        expected = np.median(sweep.final_accuracy, -1)
+        np.testing.assert_allclose(np.frombuffer(accuracies, "<f4").reshape(2, 3), expected, rtol=1e-5)
+    assert shown.compare_label == "normalization layer" and shown.depth == 2
+    np.testing.assert_allclose(shown.horizon[0], 6 * depth_scale("tanh", 0.5))
+    assert shown.guessing == pytest.approx(np.log(10))
+
+
+def test_another_optimizer_alone_is_a_comparison():
+    import optax
+
+    shown = TrainingExplorer(
+        NetworkConfig(2), depths=[1, 2], weight_scales=[1, 2], seeds=[0], steps=3, compare_optimizer=optax.adam(1e-3),
+        labels=("descent", "Adam"),
+    ).picture  # fmt: skip
+    assert (shown.title, shown.compare_label) == ("descent", "Adam") and shown.compare_losses != shown.losses
+    batch = TrainingExplorer(NetworkConfig(2, skip="rezero"), depths=[1, 2], weight_scales=[1, 2], seeds=[0], steps=3)
+    assert batch.picture.horizon == []
+
+
+@pytest.mark.usefixtures("as_a_reader")
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [({"depths": [3]}, "depths"), ({"seeds": []}, "seeds"), ({"compare": 1}, "compare"), ({"steps": 0}, "steps"),
+     ({"optimizer": 0.1}, "optimizer")],
+)  # fmt: skip
+def test_the_training_explorers_wrong_arguments_are_named(wrong, named):
+    right = {"depths": [2, 3], "weight_scales": [1, 2], "seeds": [0], "steps": 2} | wrong
+    with pytest.raises(ValueError, match=named):
+        TrainingExplorer(NetworkConfig(2), **right)

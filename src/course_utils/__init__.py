@@ -57,6 +57,7 @@ _PUBLIC = {
         "plot_norm_history",
     ),
     "explorer": ("GradientExplorer",),
+    "training_explorer": ("TrainingExplorer",),
     "claims": ("ClaimError", "claim"),
 }
 _MODULE_OF = {name: module for module, names in _PUBLIC.items() for name in names}

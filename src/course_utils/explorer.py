@@ -4,28 +4,18 @@ At construction the sweep measures every slider position once. The measured grid
 without a kernel draws any of them in the browser; in a kernel, a position between grid points is computed on the spot.
 """
 
-import base64
-import io
-import pathlib
-from collections.abc import Sequence
-
 import anywidget
-import ipywidgets
-import matplotlib as mpl
 import numpy as np
 import traitlets
-from IPython.display import HTML, display
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
 
-from ._build import in_build
-from ._checks import finite_number, non_empty, positive_int
+from ._explorer_base import CSS, Explorer, check_configs, checked_grid, difference, front_end, nearest_place
 from .datasets import load_digits
 from .gradients import sweep_gradient_norms
 from .networks import NetworkConfig
 from .plots import plot_layer_norms
 from .theory import gradient_growth_factor
 
-_HERE = pathlib.Path(__file__).parent
 _BATCH = 256
 # The standard deviation of each initializer's weights at weight_scale 1, times √fan_in, where layers are of one width.
 _SCALE_OF_INITIALIZER = {"he_normal": 2**0.5}
@@ -34,8 +24,8 @@ _SCALE_OF_INITIALIZER = {"he_normal": 2**0.5}
 class _Picture(anywidget.AnyWidget):
     """The drawing. It holds the measured grid and the sliders' place; explorer.js draws."""
 
-    _esm = (_HERE / "explorer.js").read_text(encoding="utf-8")
-    _css = (_HERE / "explorer.css").read_text(encoding="utf-8")
+    _esm = front_end("explorer.js")
+    _css = CSS
 
     title = traitlets.Unicode().tag(sync=True)
     depths = traitlets.List(traitlets.Int()).tag(sync=True)
@@ -75,22 +65,7 @@ def _slope(config: NetworkConfig, weight_scale: float) -> float | None:
     return 0.5 * float(np.log10(gradient_growth_factor(config.activation, scale, config.bias_scale)))
 
 
-def _difference(config: NetworkConfig, other: NetworkConfig) -> str:
-    """What ``other`` does differently, in words."""
-    names = ("activation", "initializer", "normalization", "skip", "width", "bias_scale", "branch_scale")
-    parts = [
-        f"{name} {getattr(other, name)}" for name in names if getattr(other, name) != getattr(config, name)
-    ]
-    return ", ".join(parts).replace("_", " ") or "the same network"
-
-
-def _log_step(weight_scales: Sequence[float]) -> float:
-    """The slider's step in decades: the grid's own in the book, a quarter of it where a kernel fills the gaps."""
-    gap = float(np.diff(np.log10(weight_scales)).min())
-    return gap if in_build() else gap / 4
-
-
-class GradientExplorer(ipywidgets.VBox):
+class GradientExplorer(Explorer):
     """Two sliders, depth and weight scale σ_w, and the picture of what they do to the gradient in each layer.
 
     The picture shows the norm of each layer's weight gradient (median over seeds, and their range), the norm of the
@@ -119,57 +94,39 @@ class GradientExplorer(ipywidgets.VBox):
         self, config: NetworkConfig, *, depths, weight_scales, seeds, compare: NetworkConfig | None = None,
         inputs=None, labels=None,
     ):  # fmt: skip
-        for name, value in (("config", config), ("compare", compare or config)):
-            if not isinstance(value, NetworkConfig):
-                raise ValueError(f"{name} must be a NetworkConfig, got {value!r}")
-        depths = sorted(set(non_empty("depths", depths, positive_int)))
-        above_zero = lambda name, value: finite_number(name, value, above=0.0)
-        weight_scales = sorted(set(non_empty("weight_scales", weight_scales, above_zero)))
-        if len(depths) < 2 or len(weight_scales) < 2:
-            raise ValueError(
-                "depths and weight_scales must each hold at least two different values, "
-                f"got {depths} and {weight_scales}"
-            )
+        check_configs(config, compare)
+        depths, weight_scales = checked_grid(depths, weight_scales)
         self._config, self._other, self._seeds = config, compare, tuple(seeds)
         self._inputs, self._labels = _batch(config, inputs, labels)
 
         sweep = self._sweep(config, depths, weight_scales, progress=True)
         slopes = [_slope(config, scale) for scale in weight_scales]
         healthy = self._sweep(config, [1], [1.0], progress=False)
-        here = min(depths, key=lambda depth: abs(depth - config.depth))
-        there = min(weight_scales, key=lambda scale: abs(np.log(scale / config.weight_scale)))
-        self.picture = _Picture(
+        d, s = nearest_place(config, depths, weight_scales)
+        picture = _Picture(
             title=f"{config.activation} network",
             depths=depths,
             weight_scales=weight_scales,
             curves=_pack(sweep),
             slopes=[] if None in slopes else slopes,
             healthy=float(np.median(healthy.weight_gradient)),
-            compare_label=_difference(config, compare) if compare else "",
+            compare_label=(difference(config, compare) or "the same network") if compare else "",
             compare_curves=_pack(self._sweep(compare, depths, weight_scales, progress=True))
             if compare
             else b"",
-            depth=here,
-            weight_scale=there,
+            depth=depths[d],
+            weight_scale=weight_scales[s],
         )
-        wide = ipywidgets.Layout(width="100%", max_width="36rem")
-        described = {"description_width": "7.5rem"}
-        self.depth = ipywidgets.IntSlider(
-            value=here, min=depths[0], max=depths[-1], description="depth", layout=wide, style=described
-        )
-        self.weight_scale = ipywidgets.FloatLogSlider(
-            value=there, min=float(np.log10(weight_scales[0])), max=float(np.log10(weight_scales[-1])),
-            step=_log_step(weight_scales), readout_format=".3g", description="weight scale σ_w",
-            layout=wide, style=described,
-        )  # fmt: skip
-        self._links = [
-            ipywidgets.jslink((self.depth, "value"), (self.picture, "depth")),
-            ipywidgets.jslink((self.weight_scale, "value"), (self.picture, "weight_scale")),
-        ]
-        self._still = (
-            _still_figure(config, sweep, depths.index(here), weight_scales.index(there)) if in_build() else ""
-        )
-        super().__init__([self.depth, self.weight_scale, self.picture])
+
+        def draw_still(ax: Axes) -> str:
+            norms = 10.0 ** sweep.weight_gradient[d, s, :, : depths[d]].astype(float)
+            plot_layer_norms(norms, ax=ax)
+            return (
+                f"Gradient norm in each layer of a {config.activation} network at depth {depths[d]}, "
+                f"σ_w = {weight_scales[s]:.3g}."
+            )
+
+        super().__init__(picture, draw_still=draw_still, live=True)
         for slider in (self.depth, self.weight_scale):
             slider.observe(self._push, "value")
 
@@ -196,15 +153,6 @@ class GradientExplorer(ipywidgets.VBox):
                 "slopes": [] if slope is None else [slope],
             }
 
-    def _ipython_display_(self, **kwargs):
-        """Show the widget; in the book, a still figure before it for readers without JavaScript."""
-        if self._still:
-            display(HTML(self._still))
-        if hasattr(super(), "_repr_mimebundle_"):
-            display(super()._repr_mimebundle_(**kwargs), raw=True)
-        else:  # ipywidgets 7
-            super()._ipython_display_(**kwargs)
-
 
 def _batch(config: NetworkConfig, inputs, labels):
     if (inputs is None) != (labels is None):
@@ -218,21 +166,3 @@ def _batch(config: NetworkConfig, inputs, labels):
             f"got {config.input_size} and {config.output_size}; or give inputs and labels of your own"
         )
     return digits.inputs[:_BATCH], digits.labels[:_BATCH]
-
-
-def _still_figure(config: NetworkConfig, sweep, d: int, s: int) -> str:
-    """HTML for a page whose reader has JavaScript off: the picture at the sliders' first place."""
-    depth, scale = sweep.depths[d], sweep.weight_scales[s]
-    sentence = (
-        f"Gradient norm in each layer of a {config.activation} network at depth {depth}, σ_w = {scale:.3g}."
-    )
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "course"}):
-        figure = Figure(figsize=(6, 3.5), layout="constrained")
-        plot_layer_norms(10.0 ** sweep.weight_gradient[d, s, :, :depth].astype(float), ax=figure.subplots())
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    picture = base64.b64encode(buffer.getvalue()).decode()
-    return (
-        f'<noscript><figure><img alt="{sentence}" src="data:image/svg+xml;base64,{picture}">'
-        f"<figcaption>{sentence} Turn on JavaScript to move the sliders.</figcaption></figure></noscript>"
-    )
