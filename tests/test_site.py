@@ -13,9 +13,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 pytestmark = [pytest.mark.slow, pytest.mark.site]
-PAGES = ("index.html", "chapters/intro.html", "chapters/02_vanishing_gradients.html", "chapters/notation.html",
+PAGES = ("index.html", "chapters/intro.html", "chapters/02_vanishing_gradients.html", "chapters/03_exploding_gradients.html", "chapters/notation.html",
          "chapters/references.html", "search.html", "genindex.html")  # fmt: skip
 CHAPTER = "chapters/02_vanishing_gradients.html"
+EXPLORERS = {CHAPTER: 2, "chapters/03_exploding_gradients.html": 1}  # how many gradient explorers each page has
 PICTURE = ".ug-explorer"
 
 
@@ -52,7 +53,7 @@ def open_page(browser, address):
             "request", lambda r: None if r.url.startswith(allowed) else complaints.append(f"foreign: {r.url}")
         )
         page.goto(base + name, wait_until="load")
-        if name == CHAPTER and options.get("java_script_enabled", True):
+        if name in EXPLORERS and options.get("java_script_enabled", True):
             page.wait_for_selector("html[data-widgets=ready]", timeout=20_000)
             page.wait_for_function("document.querySelectorAll('.ug-explorer .ug-mark').length > 10")
         return page
@@ -118,9 +119,9 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(open_page, name, width, 
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-@pytest.mark.parametrize("index", [0, 1])
-def test_every_slider_position_by_keyboard_shows_the_grid(open_page, index):
-    page = open_page(CHAPTER)
+@pytest.mark.parametrize(("name", "index"), [(name, i) for name, count in EXPLORERS.items() for i in range(count)])
+def test_every_slider_position_by_keyboard_shows_the_grid(open_page, name, index):
+    page = open_page(name)
     root, depth_handle, scale_handle = sliders(page, index)
     heading = root.locator(".ug-heading").first.text_content()
     _, depths, scales, grid = next(g for g in grids_of(page) if heading.endswith(g[0]))
@@ -239,7 +240,7 @@ def test_a_chapters_html_is_small_and_shows_no_traceback(site):
 
 
 def test_internal_links_lead_somewhere(open_page, site):
-    for name in PAGES[1:5]:
+    for name in PAGES[1:6]:
         page = open_page(name)
         for target in page.eval_on_selector_all("a[href]", "links => links.map(a => a.getAttribute('href'))"):
             if re.match(r"[a-z]+:", target) or target.startswith("#"):
