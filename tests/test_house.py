@@ -19,7 +19,7 @@ import course_utils
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "course_utils"
-# The order of imports: the public modules, with the norm engine below gradients and the private ones below all.
+# The order of imports: the public modules, with the norm engine below gradients and private ones where they are used.
 ORDER = [
     "_build",
     "_checks",
@@ -29,6 +29,7 @@ ORDER = [
     "norm_engine",
     *list(course_utils._PUBLIC)[3:],
 ]
+ORDER.insert(ORDER.index("explorer"), "_explorer_base")
 
 
 def tracked():

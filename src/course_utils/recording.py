@@ -99,8 +99,8 @@ def record_gradient_norms(steps: int = 1000) -> optax.GradientTransformationExtr
     >>> optimizer = optax.chain(record_gradient_norms(), optax.sgd(0.1))
     >>> state = optimizer.init(params)
     >>> updates, state = optimizer.update(params, state, params)
-    >>> recorded_history(state).gradient_norm.round(2).tolist()
-    [[3.46, 2.83]]
+    >>> [f"{norm:.2f}" for norm in recorded_history(state).gradient_norm[0]]
+    ['3.46', '2.83']
     """
     steps = positive_int("steps", steps)
 
