@@ -68,7 +68,7 @@ def prose_between_code(notebook):
 
 
 def words(source):
-    text = re.sub(r"\$\$.*?\$\$|^\|.*$|^#.*$", "", source, flags=re.DOTALL | re.MULTILINE)
+    text = re.sub(r"\$\$.*?\$\$|^\|[^\n]*$|^#[^\n]*$", "", source, flags=re.DOTALL | re.MULTILINE)
     return len(text.split())
 
 

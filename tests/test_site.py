@@ -13,10 +13,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 pytestmark = [pytest.mark.slow, pytest.mark.site]
-PAGES = ("index.html", "chapters/intro.html", "chapters/02_vanishing_gradients.html", "chapters/03_exploding_gradients.html", "chapters/notation.html",
+PAGES = ("index.html", "chapters/intro.html", "chapters/02_vanishing_gradients.html", "chapters/03_exploding_gradients.html",
+         "chapters/04_weight_initialization.html", "chapters/notation.html",
          "chapters/references.html", "search.html", "genindex.html")  # fmt: skip
 CHAPTER = "chapters/02_vanishing_gradients.html"
-EXPLORERS = {CHAPTER: 2, "chapters/03_exploding_gradients.html": 1}  # how many gradient explorers each page has
+EXPLORERS = {CHAPTER: 2, "chapters/03_exploding_gradients.html": 1, "chapters/04_weight_initialization.html": 1}  # how many gradient explorers each page has
 PICTURE = ".ug-explorer"
 
 
@@ -68,6 +69,12 @@ def open_page(browser, address):
     assert found == []
 
 
+def buffer_of(model, name):
+    """A binary trait of a widget's state, as floats."""
+    data = next(buffer["data"] for buffer in model["buffers"] if buffer["path"] == [name])
+    return np.frombuffer(base64.b64decode(data), "<f4")
+
+
 def grids_of(page):
     """The measured grids in the page's widget state: depths, weight scales and {(depth, scale index): [4, depth]}."""
     state = json.loads(
@@ -75,10 +82,9 @@ def grids_of(page):
     )
     found = []
     for model in state["state"].values():
-        if "weight_scales" not in model["state"]:
+        if "slopes" not in model["state"]:
             continue
-        data = next(b["data"] for b in model["buffers"] if b["path"] == ["curves"])
-        floats, start, grid = np.frombuffer(base64.b64decode(data), "<f4"), 0, {}
+        floats, start, grid = buffer_of(model, "curves"), 0, {}
         for depth in model["state"]["depths"]:
             for s in range(len(model["state"]["weight_scales"])):
                 grid[depth, s] = floats[start : start + 4 * depth].reshape(4, depth)
@@ -93,7 +99,7 @@ DRAWN = """root => new Promise(done => requestAnimationFrame(() => requestAnimat
   depth: Number(root.dataset.depth), scale: Number(root.dataset.weightScale), source: root.dataset.source,
   gradient: [...root.querySelectorAll('.ug-curve .ug-gradient .ug-mark[data-value]')].map(dot => Number(dot.dataset.value)),
   signal: [...root.querySelectorAll('.ug-curve .ug-signal .ug-mark[data-value]')].map(dot => Number(dot.dataset.value)),
-  cross: { ...root.querySelector('.ug-map g').dataset },
+  cross: { ...root.querySelector('.ug-map .ug-place').dataset },
 }))))"""
 
 
@@ -148,6 +154,36 @@ def test_every_slider_position_by_keyboard_shows_the_grid(open_page, name, index
         scale_handle.focus()
         page.keyboard.press("ArrowRight")
     assert seen == set(grid)
+
+
+def test_every_position_of_a_training_explorer_shows_the_nearest_trained_network(open_page):
+    page = open_page("chapters/04_weight_initialization.html")
+    root, depth_handle, scale_handle = sliders(page, 1)
+    state = json.loads(
+        page.locator('script[type="application/vnd.jupyter.widget-state+json"]').first.text_content()
+    )["state"]
+    (model,) = [model for model in state.values() if "horizon" in model["state"]]
+    depths, scales = model["state"]["depths"], model["state"]["weight_scales"]
+    shape = (len(depths), len(scales), 3, len(model["state"]["steps"]))
+    main, other = (buffer_of(model, name).reshape(shape) for name in ("losses", "compare_losses"))
+    scale_handle.focus()
+    page.keyboard.press("Home")
+    for s, scale in enumerate(scales):
+        depth_handle.focus()
+        page.keyboard.press("Home")
+        for depth in range(depths[0], depths[-1] + 1):
+            distance = np.abs(np.log(np.array(depths) / depth))
+            d = int(np.flatnonzero(distance < distance.min() + 1e-9)[0])
+            drawn = root.evaluate(DRAWN)
+            assert drawn["depth"] == depths[d] and drawn["scale"] == pytest.approx(scale)
+            assert drawn["source"] == ("grid" if depth in depths else "nearest")
+            for kind, losses in (("gradient", main), ("signal", other)):
+                median = losses[d, s, 0]
+                np.testing.assert_allclose(drawn[kind], median[np.isfinite(median)], rtol=1e-6)
+            page.keyboard.press("ArrowRight")
+        scale_handle.focus()
+        page.keyboard.press("ArrowRight")
+    assert "steps." in root.locator(".ug-sentence").text_content()
 
 
 def test_dragging_a_slider_moves_the_picture(open_page):
@@ -240,7 +276,7 @@ def test_a_chapters_html_is_small_and_shows_no_traceback(site):
 
 
 def test_internal_links_lead_somewhere(open_page, site):
-    for name in PAGES[1:6]:
+    for name in PAGES[1:7]:
         page = open_page(name)
         for target in page.eval_on_selector_all("a[href]", "links => links.map(a => a.getAttribute('href'))"):
             if re.match(r"[a-z]+:", target) or target.startswith("#"):
