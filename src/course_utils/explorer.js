@@ -132,7 +132,7 @@ function render({ model, el }) {
       ...(grids.compare ? [legendEntry('compare', 'diamond', `weight gradient with ${model.get('compare_label')}`)] : []),
       legendEntry('healthy', null, 'a healthy network’s first layer'),
     ],
-    maps: [{ heading: 'First layer’s gradient, relative to healthy', colour: (d, s) => colourOf(firstLayer[d][s] - healthy) }],
+    maps: [{ heading: 'First layer’s gradient, relative to healthy', height: 220, colour: (d, s) => colourOf(firstLayer[d][s] - healthy) }],
     barLabels: [`≤ 10${superscript(-SATURATION)}`, 'healthy', `≥ 10${superscript(SATURATION)}`],
     view: () => lookUp(model, grids),
     drawCurve: (svg, view) => drawCurve(svg, view, healthy),

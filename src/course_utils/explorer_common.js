@@ -3,7 +3,7 @@
 const SVG = 'http://www.w3.org/2000/svg';
 const HEIGHT = 300;
 const MARGIN = { left: 58, right: 12, top: 12, bottom: 44 };
-const MAP = { left: 46, bottom: 40, top: 2, height: 220 };
+const MAP = { left: 46, bottom: 40, top: 2 };
 
 // ---- numbers -------------------------------------------------------------------------------------------------
 
@@ -90,9 +90,8 @@ function boxOf(svg) {
 const scaleLabel = (value) => String(Number(value.toPrecision(2)));
 
 /** A map of depth × weight scale. `colour(d, s)` paints a cell; `horizon[s]`, where given, is a depth to draw dashed. */
-function drawMap(svg, depths, scales, colour, horizon) {
+function drawMap(svg, depths, scales, { colour, height, horizon }) {
   const width = Math.max(svg.clientWidth || 250, 200);
-  const height = MAP.height;
   svg.setAttribute('viewBox', `0 0 ${width} ${height}`);
   svg.setAttribute('height', height);
   const cellWidth = (width - MAP.left) / scales.length;
@@ -161,7 +160,7 @@ function legendEntry(kind, mark, label) {
 
 /**
  * Puts an explorer into the page: a sentence, a picture with its legend, and one map or more.
- * `own` brings what differs: heading, legend, maps [{ heading, colour(d, s), horizon }], barLabels, view(), drawCurve(svg, view),
+ * `own` brings what differs: heading, legend, maps [{ heading, height, colour(d, s), horizon }], barLabels, view(), drawCurve(svg, view),
  * sentence(view), curveLabel, and the names of further traits to watch.
  */
 function mount({ model, el }, own) {
@@ -198,7 +197,7 @@ function mount({ model, el }, own) {
     const view = own.view();
     if (root.clientWidth !== width || !atlas) {
       width = root.clientWidth;
-      atlas = maps.map(({ svg, colour, horizon }) => drawMap(svg, depths, scales, colour, horizon));
+      atlas = maps.map((map) => drawMap(map.svg, depths, scales, map));
     }
     own.drawCurve(curveSvg, view);
     for (const map of atlas) map.place(view.d, view.s);

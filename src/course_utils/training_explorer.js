@@ -83,10 +83,11 @@ function render({ model, el }) {
   };
   const colour = ({ accuracies }) => (d, s) => `color-mix(in oklab, var(--ug-trains) ${Math.round(100 * accuracies[d * scales + s])}%, var(--ug-fails))`;
   const entries = [legendEntry('gradient', 'circle', `loss, ${main}: median and range over seeds`)];
-  const maps = [{ heading: `Final accuracy, ${main}`, colour: colour(grids.main), horizon: model.get('horizon') }];
+  const height = grids.compare.losses ? 165 : 220;
+  const maps = [{ heading: `Final accuracy, ${main}`, height, colour: colour(grids.main), horizon: model.get('horizon') }];
   if (grids.compare.losses) {
     entries.push(legendEntry('signal', 'square', `loss with ${compare}`));
-    maps.push({ heading: `With ${compare}`, colour: colour(grids.compare) });
+    maps.push({ heading: `With ${compare}`, height, colour: colour(grids.compare) });
   }
   entries.push(legendEntry('healthy', null, 'the loss of guessing'));
   if (model.get('horizon').length) entries.push(legendEntry('theory', null, 'on the map: theory’s depth horizon 6 ξ'));
