@@ -14,10 +14,11 @@ from axe_playwright_python.sync_playwright import Axe
 
 pytestmark = [pytest.mark.slow, pytest.mark.site]
 PAGES = ("index.html", "chapters/intro.html", "chapters/02_vanishing_gradients.html", "chapters/03_exploding_gradients.html",
-         "chapters/04_weight_initialization.html", "chapters/notation.html",
+         "chapters/04_weight_initialization.html", "chapters/08_gradient_clipping.html", "chapters/notation.html",
          "chapters/references.html", "search.html", "genindex.html")  # fmt: skip
 CHAPTER = "chapters/02_vanishing_gradients.html"
-EXPLORERS = {CHAPTER: 2, "chapters/03_exploding_gradients.html": 1, "chapters/04_weight_initialization.html": 1}  # how many gradient explorers each page has
+EXPLORERS = {CHAPTER: 2, "chapters/03_exploding_gradients.html": 1, "chapters/04_weight_initialization.html": 1,
+             "chapters/08_gradient_clipping.html": 0}  # gradient explorers on each page; fmt: skip
 PICTURE = ".ug-explorer"
 
 
@@ -156,9 +157,12 @@ def test_every_slider_position_by_keyboard_shows_the_grid(open_page, name, index
     assert seen == set(grid)
 
 
-def test_every_position_of_a_training_explorer_shows_the_nearest_trained_network(open_page):
-    page = open_page("chapters/04_weight_initialization.html")
-    root, depth_handle, scale_handle = sliders(page, 1)
+@pytest.mark.parametrize(
+    ("name", "index"), [("chapters/04_weight_initialization.html", 1), ("chapters/08_gradient_clipping.html", 0)]
+)
+def test_every_position_of_a_training_explorer_shows_the_nearest_trained_network(open_page, name, index):
+    page = open_page(name)
+    root, depth_handle, scale_handle = sliders(page, index)
     state = json.loads(
         page.locator('script[type="application/vnd.jupyter.widget-state+json"]').first.text_content()
     )["state"]
@@ -276,7 +280,7 @@ def test_a_chapters_html_is_small_and_shows_no_traceback(site):
 
 
 def test_internal_links_lead_somewhere(open_page, site):
-    for name in PAGES[1:7]:
+    for name in PAGES[1:8]:
         page = open_page(name)
         for target in page.eval_on_selector_all("a[href]", "links => links.map(a => a.getAttribute('href'))"):
             if re.match(r"[a-z]+:", target) or target.startswith("#"):
