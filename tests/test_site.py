@@ -5,9 +5,11 @@ import functools
 import gzip
 import http.server
 import json
+import pathlib
 import re
 import threading
 
+import nbformat
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -16,6 +18,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.site]
 PAGES = ("index.html", "chapters/intro.html", "chapters/02_vanishing_gradients.html", "chapters/03_exploding_gradients.html",
          "chapters/04_weight_initialization.html", "chapters/08_gradient_clipping.html", "chapters/notation.html",
          "chapters/references.html", "search.html", "genindex.html")  # fmt: skip
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 CHAPTER = "chapters/02_vanishing_gradients.html"
 EXPLORERS = {CHAPTER: 2, "chapters/03_exploding_gradients.html": 1, "chapters/04_weight_initialization.html": 1,
              "chapters/08_gradient_clipping.html": 0}  # gradient explorers on each page; fmt: skip
@@ -268,6 +271,24 @@ def test_a_widget_that_cannot_be_shown_says_so(browser, address):
     page.wait_for_selector('p[role="status"]', timeout=20_000)
     assert "could not be shown" in page.locator('p[role="status"]').first.text_content()
     page.close()
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_every_figure_of_a_chapter_is_on_its_page(open_page, name):
+    page = open_page(name)
+    notebook = nbformat.read(ROOT / name.replace(".html", ".ipynb"), as_version=4)
+    captions = [cell.metadata["mystnb"]["figure"]["caption"] for cell in notebook.cells if "mystnb" in cell.metadata]
+    figures = page.locator(".bd-article figure:has(figcaption)").filter(has=page.locator("img[alt]"))
+    assert figures.count() == len(captions) >= 3
+    for i in range(len(captions)):
+        figures.nth(i).scroll_into_view_if_needed()
+        assert figures.nth(i).locator("img").evaluate("img => img.decode().then(() => img.naturalWidth)") > 300
+
+
+def test_a_claim_stands_on_the_page_itself_in_the_dark_theme(open_page):
+    page = open_page(CHAPTER, color_scheme="dark")
+    boxes = page.locator(".claim").evaluate_all("claims => claims.map(c => getComputedStyle(c.parentElement).backgroundColor)")
+    assert len(boxes) > 10 and set(boxes) == {"rgba(0, 0, 0, 0)"}
 
 
 def test_a_chapters_html_is_small_and_shows_no_traceback(site):

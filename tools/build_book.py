@@ -121,6 +121,8 @@ def build(source: pathlib.Path) -> int:
         "COURSE_BUILD": "1",
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",
         "JUPYTER_PLATFORM_DIRS": "1",
+        # Whatever the caller draws with: under another back end the pages would silently lack their figures.
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     }
     run = subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
