@@ -38,7 +38,7 @@ def test_a_statement_must_say_something():
 
 
 def test_html_is_escaped_and_says_more_than_colour():
-    shown = _Verdict("a < b", False, [("measured", "<script>")])._repr_html_()
+    shown = _Verdict("a < b", False, {"measured": "<script>"}, {})._repr_html_()
     assert "a &lt; b" in shown and "<script>" not in shown and "Differs here" in shown
 
 

@@ -4,9 +4,15 @@
 
 The execution cache that Jupyter Book keeps knows a notebook's own cells, not the package behind them. So it is kept
 only while the content of ``src/course_utils`` and the lock file stay the same.
+
+Chapters run here, side by side, before Sphinx reads them from the cache: Sphinx alone would run one after the other.
+``_build/executed`` holds the executed notebooks. The last chapter collects the claims of the others from there, so it
+runs after them, and again whenever one of their claims changes.
 """
 
 import argparse
+import concurrent.futures
+import contextlib
 import hashlib
 import os
 import pathlib
@@ -14,8 +20,16 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
+
+import nbformat
+import yaml
+from jupyter_cache import get_cache
+from jupyter_cache.base import CacheBundleIn
+from jupyter_cache.executors.utils import single_nb_execution
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+COLLECTS_CLAIMS = "11_claims.ipynb"
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -36,31 +50,72 @@ def _keep_only_if(stamp: pathlib.Path, key: str, *stale: pathlib.Path) -> None:
     stamp.write_text(key)
 
 
-def _failure(build: pathlib.Path, log: str) -> str | None:
-    """Which chapter and cell failed, from the report that the execution leaves."""
-    reports = sorted((build / "html" / "reports").rglob("*.err.log"), key=lambda path: path.stat().st_mtime)
-    text = ANSI.sub("", reports[-1].read_text(encoding="utf-8")) if reports else ANSI.sub("", log)
+def _failed_cell(chapter: pathlib.Path, traceback: str) -> str:
+    """Which cell of a chapter failed, and why, from the traceback that its execution left."""
+    text = ANSI.sub("", traceback)
     cell = re.search(r"-{10,}\n(.*?)\n-{10,}", text, re.DOTALL)
     errors = re.findall(r"^(?:[\w.]*(?:Error|Exit|Exception|Interrupt)): .*", text, re.MULTILINE)
-    if not cell and not errors:
-        return None
-    chapter = reports[-1].name.removesuffix(".err.log") if reports else "unknown"
     source = cell.group(1).strip() if cell else "(not reported)"
-    number = _cell_number(chapter, source)
-    error = errors[-1] if errors else text.strip().splitlines()[-1]
+    cells = [cell for cell in nbformat.read(chapter, as_version=4).cells if cell.cell_type == "code"]
+    number = next((i for i, cell in enumerate(cells, 1) if cell.source.strip() == source), "?")
     lines = "\n".join(f"    {line}" for line in source.splitlines()[:12])
-    return f"chapter   {chapter}\ncell      {number}\n{lines}\nfailed    {error}"
+    error = errors[-1] if errors else text.strip().splitlines()[-1]
+    return (
+        f"chapter   {chapter.stem}\ncell      {number} of {len(cells)} code cells\n{lines}\nfailed    {error}"
+    )
 
 
-def _cell_number(chapter: str, source: str) -> str:
-    import nbformat
+def _run(chapter: pathlib.Path, timeout: float):
+    """The executed notebook, its seconds, and the failure if there is one. It runs in an empty folder of its own."""
+    notebook = nbformat.read(chapter, as_version=4)
+    with tempfile.TemporaryDirectory() as folder:
+        result = single_nb_execution(notebook, cwd=folder, timeout=timeout, allow_errors=False)
+    return notebook, result.time, _failed_cell(chapter, result.exc_string) if result.err else None
 
-    for path in ROOT.rglob(f"chapters/{chapter}.ipynb"):
-        cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
-        for number, cell in enumerate(cells, 1):
-            if cell.source.strip() == source:
-                return f"{number} of {len(cells)} code cells"
-    return "(see below)"
+
+def _execute(chapters: list[pathlib.Path], output: pathlib.Path, timeout: float) -> list[str]:
+    """Run the chapters that the cache does not know, side by side, into ``executed``. Returns the failures."""
+    cache, failures, missing = get_cache(output / ".jupyter_cache"), [], []
+    for chapter in chapters:
+        try:
+            _, notebook = cache.merge_match_into_notebook(nbformat.read(chapter, as_version=4))
+            nbformat.write(notebook, output / "executed" / chapter.name)
+        except KeyError:
+            missing.append(chapter)
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        runs = {pool.submit(_run, chapter, timeout): chapter for chapter in missing}
+        for done, run in enumerate(concurrent.futures.as_completed(runs), 1):
+            chapter, (notebook, seconds, failure) = runs[run], run.result()
+            print(f"executed {done} of {len(missing)}: {chapter.stem}, {seconds:.0f} s", flush=True)
+            if failure:
+                failures.append(failure)
+                continue
+            bundle = CacheBundleIn(notebook, str(chapter), data={"execution_seconds": seconds})
+            cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
+            nbformat.write(notebook, output / "executed" / chapter.name)
+    return failures
+
+
+def _execute_book(source: pathlib.Path, output: pathlib.Path) -> list[str]:
+    """Run every chapter, the one that collects the others' claims last. Returns the failures."""
+    timeout = yaml.safe_load((source / "_config.yml").read_text(encoding="utf-8"))["execute"].get(
+        "timeout", 30
+    )
+    executed = output / "executed"
+    shutil.rmtree(executed, ignore_errors=True)
+    executed.mkdir(parents=True)
+    chapters = sorted((source / "chapters").glob("*.ipynb"))
+    last = [chapter for chapter in chapters if chapter.name == COLLECTS_CLAIMS]
+    failures = _execute([chapter for chapter in chapters if chapter not in last], output, timeout)
+    if failures or not last:
+        return failures
+    stamp, key = output / "claims.key", _key(executed.glob("*.ipynb"))
+    if not stamp.exists() or stamp.read_text() != key:
+        cache = get_cache(output / ".jupyter_cache")
+        with contextlib.suppress(KeyError):
+            cache.remove_cache(cache.match_cache_notebook(nbformat.read(last[0], as_version=4)).pk)
+    _keep_only_if(stamp, key, output / ".doctrees", output / "html")
+    return _execute(last, output, timeout)
 
 
 def _complete_redirect(html: pathlib.Path) -> None:
@@ -106,43 +161,31 @@ def build(source: pathlib.Path) -> int:
         output / ".doctrees",
         output / "html",
     )
-    shutil.rmtree(output / "html" / "reports", ignore_errors=True)
-    command = [
-        str(pathlib.Path(sys.executable).with_name("jupyter-book")),
-        "build",
-        str(source),
-        "-W",
-        "-n",
-        "--keep-going",
-    ]
     # The pages show how the course's own package behaves: strict, without progress bars, on this environment's kernel.
-    environment = {
-        **os.environ,
-        "COURSE_BUILD": "1",
-        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-        "JUPYTER_PLATFORM_DIRS": "1",
+    os.environ.update(
+        COURSE_BUILD="1",
+        COURSE_EXECUTED_CHAPTERS=str(output / "executed"),
+        PYDEVD_DISABLE_FILE_VALIDATION="1",
+        JUPYTER_PLATFORM_DIRS="1",
         # Whatever the caller draws with: under another back end the pages would silently lack their figures.
-        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-    }
-    run = subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        MPLBACKEND="module://matplotlib_inline.backend_inline",
     )
-    lines = []
-    for line in run.stdout:
-        lines.append(line)
-        print(line, end="", flush=True)
-    if run.wait() == 0:
-        _complete_redirect(output / "html")
-        return 0
-    failure = _failure(output, "".join(lines))
-    shutil.rmtree(
-        output / ".doctrees", ignore_errors=True
-    )  # a page that failed must not pass for built next time
+    failures = _execute_book(source, output)
+    if failures:
+        return _not_built("\n\n".join(failures))
+    jupyter_book = pathlib.Path(sys.executable).with_name("jupyter-book")
+    run = subprocess.run([jupyter_book, "build", str(source), "-W", "-n", "--keep-going"])
+    if run.returncode:
+        # A page that failed must not pass for built next time.
+        shutil.rmtree(output / ".doctrees", ignore_errors=True)
+        return _not_built("The warnings and errors above say why.")
+    _complete_redirect(output / "html")
+    return 0
+
+
+def _not_built(why: str) -> int:
     bar = "=" * 78
-    print(
-        f"\n{bar}\nThe book was not built.\n{failure or 'The warnings and errors above say why.'}\n{bar}",
-        file=sys.stderr,
-    )
+    print(f"\n{bar}\nThe book was not built.\n{why}\n{bar}", file=sys.stderr)
     return 1
 
 

@@ -58,7 +58,9 @@ _PUBLIC = {
     ),
     "explorer": ("GradientExplorer",),
     "training_explorer": ("TrainingExplorer",),
+    "popular_claims": ("POPULAR_CLAIMS", "PopularClaim"),
     "claims": ("ClaimError", "claim"),
+    "claims_table": ("ClaimRecord", "popular_claims_table", "read_claims", "statements_table"),
 }
 _MODULE_OF = {name: module for module, names in _PUBLIC.items() for name in names}
 

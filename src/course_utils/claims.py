@@ -3,10 +3,16 @@
 import html
 import math
 import numbers
+import re
 
 import numpy as np
 
 from ._build import in_build
+from ._checks import one_of
+from .popular_claims import POPULAR_CLAIMS
+
+MIME_TYPE = "application/vnd.course-utils.claim+json"
+"""Marks a claim among a notebook's outputs, so that `read_claims` finds it."""
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -15,21 +21,30 @@ class ClaimError(AssertionError):
     """A statement of the course that its own measurement contradicts."""
 
 
+def anchor_of(statement: str) -> str:
+    """Where a page shows the statement: the end of a link to it."""
+    return "claim-" + re.sub(r"[^a-z0-9]+", "-", statement.lower()).strip("-")[:80].rstrip("-")
+
+
 class _Verdict:
     """A checked statement, as HTML or as plain text; told by words and a sign, not by colour alone."""
 
-    def __init__(self, statement: str, holds: bool, values: list[tuple[str, str]]):
-        self.statement, self.holds, self.values = statement, holds, values
+    def __init__(self, statement: str, holds: bool, values: dict[str, str], popular: dict[str, str]):
+        self.statement, self.holds, self.values, self.popular = statement, holds, values, popular
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        record = {"statement": self.statement, "holds": self.holds, **self.values, **self.popular}
+        return {MIME_TYPE: record, "text/html": self._repr_html_(), "text/plain": repr(self)}
 
     def __repr__(self):
         head = "✓ checked: " if self.holds else "✗ differs here: "
-        return head + self.statement + "".join(f" [{name} {value}]" for name, value in self.values)
+        return head + self.statement + "".join(f" [{name} {value}]" for name, value in self.values.items())
 
     def _repr_html_(self):
         kind, sign = ("holds", "✓ Checked") if self.holds else ("differs", "✗ Differs here")
         values = "".join(
             f'<span class="claim-value">{html.escape(name)} <strong>{html.escape(value)}</strong></span> '
-            for name, value in self.values
+            for name, value in self.values.items()
         )
         note = (
             ""
@@ -37,7 +52,7 @@ class _Verdict:
             else "<em>Your run differs from the course's: other hardware, or a cell you changed.</em>"
         )
         return (
-            f'<div class="claim claim-{kind}"><span class="claim-sign">{sign}</span> '
+            f'<div class="claim claim-{kind}" id="{anchor_of(self.statement)}"><span class="claim-sign">{sign}</span> '
             f"{html.escape(self.statement)} {values}{note}</div>"
         )
 
@@ -60,7 +75,15 @@ def _readable(value) -> str:
     return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
-def claim(statement: str, condition, *, measured=None, predicted=None) -> None:
+def claim(
+    statement: str,
+    condition,
+    *,
+    measured=None,
+    predicted=None,
+    supports: str | None = None,
+    refutes: str | None = None,
+) -> None:
     """Show a statement with the measurement behind it, checked.
 
     Args:
@@ -68,11 +91,14 @@ def claim(statement: str, condition, *, measured=None, predicted=None) -> None:
         condition: whether it holds: a single true or false value.
         measured: the number, numbers or text that the condition is about.
         predicted: what theory, or the text, expects.
+        supports: a name in `POPULAR_CLAIMS`, for which the statement is evidence.
+        refutes: a name in `POPULAR_CLAIMS`, against which it is evidence.
 
     Raises:
         ClaimError: where the statement is false, in the book's build and in the tests. In a reader's own session, with
             other hardware or an edited cell, the difference is shown instead, and the notebook goes on.
-        ValueError: where ``condition`` is not a single truth value or ``statement`` is empty.
+        ValueError: where ``condition`` is not a single truth value, ``statement`` is empty, a popular claim is unknown, or
+            the statement is for one and against another.
 
     >>> claim("two is less than three", 2 < 3, measured=2)
     ✓ checked: two is less than three [measured 2]
@@ -82,10 +108,19 @@ def claim(statement: str, condition, *, measured=None, predicted=None) -> None:
     truth = np.asarray(condition)
     if truth.ndim != 0 or truth.dtype != bool:
         raise ValueError(f"condition must be a single True or False, got {condition!r}")
-    given = (("measured", measured), ("predicted", predicted))
-    verdict = _Verdict(
-        statement, bool(truth), [(name, _readable(value)) for name, value in given if value is not None]
-    )
+    values = {
+        name: _readable(value)
+        for name, value in (("measured", measured), ("predicted", predicted))
+        if value is not None
+    }
+    popular = {
+        name: one_of(name, value, POPULAR_CLAIMS)
+        for name, value in (("supports", supports), ("refutes", refutes))
+        if value is not None
+    }
+    if len(popular) == 2:
+        raise ValueError("a claim either supports or refutes a popular claim, got both: make it two claims")
+    verdict = _Verdict(statement, bool(truth), values, popular)
     if not verdict.holds and in_build():
         raise ClaimError(repr(verdict))
     _show(verdict)
