@@ -1,5 +1,6 @@
 """Every test runs as the build does: strict claims, no progress bars, rank promotion an error, shapes checked."""
 
+import fcntl
 import os
 import pathlib
 import subprocess
@@ -54,14 +55,25 @@ def x64():
 
 
 @pytest.fixture(scope="session")
-def site():
-    """The built site's folder; built now, or reused where nothing changed."""
-    build = subprocess.run(
-        [sys.executable, ROOT / "tools" / "build_book.py"], capture_output=True, text=True,
-        env={**os.environ, "XLA_FLAGS": ""},
-    )  # fmt: skip
-    assert build.returncode == 0, build.stdout[-3000:] + build.stderr[-3000:]
-    return ROOT / "_build" / "html"
+def site(tmp_path_factory, worker_id):
+    """The built site's folder; built now, or reused where nothing changed. Workers side by side share one build."""
+    html = ROOT / "_build" / "html"
+    folder = tmp_path_factory.getbasetemp() if worker_id == "master" else tmp_path_factory.getbasetemp().parent
+    with (folder / "site.lock").open("a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.seek(0)
+        if not lock.read():
+            build = subprocess.run(
+                [sys.executable, ROOT / "tools" / "build_book.py"], capture_output=True, text=True,
+                env={**os.environ, "XLA_FLAGS": ""},
+            )  # fmt: skip
+            assert build.returncode == 0, build.stdout[-3000:] + build.stderr[-3000:]
+            lock.write("built")
+    return html
+
+
+# Frames as fast as they are drawn: a test that waits for a thousand of them need not wait for a screen.
+UNTHROTTLED = ("--disable-frame-rate-limit", "--disable-gpu-vsync")
 
 
 @pytest.fixture(scope="session")
@@ -72,6 +84,6 @@ def browser():
 
     path = find_chromium()
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=flags())
+        chromium = playwright.chromium.launch(executable_path=path, args=[*flags(), *UNTHROTTLED])
         yield chromium
         chromium.close()

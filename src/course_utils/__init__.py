@@ -60,7 +60,7 @@ _PUBLIC = {
     "training_explorer": ("TrainingExplorer",),
     "popular_claims": ("POPULAR_CLAIMS", "PopularClaim"),
     "claims": ("ClaimError", "claim"),
-    "claims_table": ("ClaimRecord", "popular_claims_table", "read_claims", "statements_table"),
+    "claims_table": ("ClaimRecord", "popular_claims_table", "read_claims", "statements_table", "verdict_on"),
 }
 _MODULE_OF = {name: module for module, names in _PUBLIC.items() for name in names}
 

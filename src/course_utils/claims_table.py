@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ._build import in_build
+from ._checks import one_of
 from .claims import MIME_TYPE, anchor_of
 from .popular_claims import POPULAR_CLAIMS
 
@@ -82,20 +83,22 @@ class Table:
     def _repr_html_(self):
         if not self.rows:
             return f"<p>{html.escape(self.empty)}</p>"
-        head = "".join(f'<th scope="col">{html.escape(heading)}</th>' for heading in self.headings)
+        head = "".join(
+            f'<th role="columnheader" scope="col">{html.escape(heading)}</th>' for heading in self.headings
+        )
         # What a cell is about stands in it too, for narrow screens, where the rows become cards.
         body = "".join(
-            "<tr>"
+            '<tr role="row">'
             + "".join(
-                f'<td data-heading="{html.escape(heading)}">{cell}</td>'
+                f'<td role="cell" data-heading="{html.escape(heading)}">{cell}</td>'
                 for heading, cell in zip(self.headings, row, strict=True)
             )
             + "</tr>"
             for row in self.rows
         )
         return (
-            f'<table class="claims"><caption>{html.escape(self.caption)}</caption>'
-            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+            f'<table class="claims" role="table"><caption>{html.escape(self.caption)}</caption>'
+            f'<thead role="rowgroup"><tr role="row">{head}</tr></thead><tbody role="rowgroup">{body}</tbody></table>'
         )
 
 
@@ -110,7 +113,19 @@ def _link(record: ClaimRecord, text: str) -> str:
 
 
 def verdict_on(name: str, records: Sequence[ClaimRecord]) -> str:
-    """What the claims that hold say about a popular claim: ``holds``, ``fails``, ``it depends`` or ``not tested``."""
+    """What the claims that hold say about a popular claim: ``holds``, ``fails``, ``it depends`` or ``not tested``.
+
+    Args:
+        name: a name in `POPULAR_CLAIMS`.
+        records: from `read_claims`.
+
+    Raises:
+        ValueError: where the name is unknown.
+
+    >>> verdict_on("vanishing-1", [ClaimRecord("02_vanishing_gradients", "It stays", True, supports="vanishing-1")])
+    'holds'
+    """
+    one_of("name", name, POPULAR_CLAIMS)
     held = [record for record in records if record.holds]
     supported = any(record.supports == name for record in held)
     refuted = any(record.refutes == name for record in held)
