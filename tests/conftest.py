@@ -20,7 +20,7 @@ from jaxtyping import install_import_hook
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 with install_import_hook("course_utils", "beartype.beartype"):
-    import course_utils.claims
+    import course_utils.claims_table
     import course_utils.diagnosis
     import course_utils.explorer
     import course_utils.recording

@@ -15,7 +15,7 @@ from nbclient import NotebookClient
 from perturb import check_claims
 
 from course_utils import POPULAR_CLAIMS
-from course_utils.claims import MIME_TYPE
+from course_utils.claims import MIME_TYPE, anchor_of
 
 HERE = pathlib.Path(__file__).resolve().parent
 CHAPTERS = HERE.parent / "chapters"
@@ -114,7 +114,7 @@ def claims(notebook):
 def claims_stand_alone(notebook):
     """In the table of chapter 11 a statement has no neighbours to lean on."""
     found = [f"leans on another statement: {text}" for text in claims(notebook) if LEANS_ON_ANOTHER.match(text)]
-    return found + [f"said twice: {text}" for text, times in Counter(claims(notebook)).items() if times > 1]
+    return found + [f"said twice: {place}" for place, times in Counter(map(anchor_of, claims(notebook))).items() if times > 1]
 
 
 def links_lead_somewhere(notebook):

@@ -167,14 +167,13 @@ def popular_claims_table(records: Sequence[ClaimRecord]) -> Table:
 
     rows = [
         (
-            html.escape(popular.text),
-            source(name),
+            f"{html.escape(popular.text)}<br><small>Source: {source(name)}</small>",
             f"<strong>{verdict_on(name, records)}</strong>",
             evidence(name),
         )
         for name, popular in POPULAR_CLAIMS.items()
     ]
-    headings = ("what is said", "source", "verdict", "evidence")
+    headings = ("what is said", "verdict", "evidence")
     return Table("Popular claims, put to the test", headings, rows if records else [], _NO_CLAIMS)
 
 
