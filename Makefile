@@ -16,13 +16,14 @@ book: $(READY) ## build the site: _build/html/index.html
 test: $(READY) ## lint, then every test, the browser's and the whole book included
 	$(BIN)/ruff check .
 	$(BIN)/python tools/browser.py
-	$(BIN)/python -m pytest
+	$(BIN)/python tools/build_book.py
+	$(BIN)/python -m pytest -n 2 -m "not colab"
 
 test-fast: $(READY) ## the tests that take seconds
-	$(BIN)/python -m pytest -m "not slow and not site"
+	$(BIN)/python -m pytest -n 2 -m "not slow and not site"
 
 test-colab: .venv-colab/ready ## the fast tests and the chapters with Colab's versions
-	.venv-colab/bin/python -m pytest tests -m "not site and not lock"
+	.venv-colab/bin/python -m pytest -n 2 tests -m "not site and not lock"
 
 lint: $(READY) ## ruff
 	$(BIN)/ruff check .

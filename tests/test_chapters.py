@@ -15,7 +15,7 @@ from nbclient import NotebookClient
 from perturb import check_claims
 
 from course_utils import POPULAR_CLAIMS
-from course_utils.claims import MIME_TYPE, anchor_of
+from course_utils.claims import METADATA, anchor_of
 
 HERE = pathlib.Path(__file__).resolve().parent
 CHAPTERS = HERE.parent / "chapters"
@@ -209,7 +209,7 @@ LEAST_CLAIMS = {"11_claims": 2}
 
 def shown(notebook):
     """The claims among a notebook's outputs."""
-    return [out.data[MIME_TYPE] for cell in code(notebook) for out in cell.outputs if MIME_TYPE in out.get("data", {})]
+    return [out.metadata[METADATA] for cell in code(notebook) for out in cell.outputs if METADATA in out.get("metadata", {})]
 
 
 def unmoved(notebook):
@@ -236,6 +236,20 @@ def with_mutation(notebook):
 
 
 @pytest.mark.slow
+@pytest.mark.site
+def test_the_books_run_of_a_chapter_is_complete_and_in_time(path, site):
+    """The build runs each chapter in an empty folder, two at a time."""
+    from jupyter_cache import get_cache  # not among Colab's packages
+
+    notebook = nbformat.read(site.parent / "executed" / path.name, as_version=4)
+    assert len(shown(notebook)) >= 5 and all(claim["holds"] for claim in shown(notebook))
+    assert len(shown(notebook)) >= len(claims(notebook)) - 2  # a claim in a branch need not be made
+    record = get_cache(site.parent / ".jupyter_cache").match_cache_notebook(nbformat.read(path, as_version=4))
+    assert record.data["execution_seconds"] < 150  # the budget is 60 s on two idle cores
+
+
+@pytest.mark.slow
+@pytest.mark.colab
 def test_a_chapter_runs_from_an_empty_folder_and_each_claim_falls_with_its_numbers(path, tmp_path, monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", "")
     monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")

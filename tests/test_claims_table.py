@@ -12,12 +12,12 @@ from course_utils import (
     statements_table,
     verdict_on,
 )
-from course_utils.claims import _Verdict, anchor_of
+from course_utils.claims import METADATA, _Verdict, anchor_of
 
 
 def executed(folder, name, *verdicts):
     """A notebook whose outputs are those verdicts."""
-    outputs = [nbformat.v4.new_output("display_data", data=verdict._repr_mimebundle_()) for verdict in verdicts]
+    outputs = [nbformat.v4.new_output("display_data", data={"text/plain": ""}, metadata={METADATA: verdict.record}) for verdict in verdicts]
     other = nbformat.v4.new_output("stream", text="nothing to see")
     cells = [nbformat.v4.new_markdown_cell("text"), nbformat.v4.new_code_cell("1", outputs=[*outputs, other])]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / f"{name}.ipynb")

@@ -150,3 +150,42 @@ def test_a_false_claim_fails_the_build_with_chapter_cell_and_statement(tmp_path)
         and "ClaimError" in block
         and "water is dry [measured 1]" in block
     )
+
+
+TRIAL = """\
+import pathlib, sys; sys.path.insert(0, {tools!r})
+import build_book; build_book.ROOT = pathlib.Path({book!r})
+sys.exit(build_book.build(build_book.ROOT))"""
+
+
+@pytest.mark.slow
+@pytest.mark.lock
+def test_a_build_runs_what_changed_and_the_last_chapter_sees_every_claim(tmp_path):
+    """A book of two chapters with a package of its own: built, built again, and after each kind of change."""
+    (tmp_path / "chapters").mkdir()
+    (tmp_path / "src" / "course_utils").mkdir(parents=True)
+    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: chapters/01_trial\nchapters:\n- file: chapters/11_claims\n")
+    (tmp_path / "_config.yml").write_text("execute:\n  execute_notebooks: cache\n")
+    (tmp_path / "requirements.txt").write_text("")
+
+    def chapter(name, *sources):
+        cells = [nbformat.v4.new_markdown_cell(f"# {name}"), *map(nbformat.v4.new_code_cell, sources)]
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "chapters" / f"{name}.ipynb")
+
+    def build():
+        script = TRIAL.format(tools=str(ROOT / "tools"), book=str(tmp_path))
+        run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env={**os.environ, "XLA_FLAGS": ""})
+        assert run.returncode == 0, run.stdout + run.stderr
+        page = (tmp_path / "_build" / "html" / "chapters" / "11_claims.html").read_text(encoding="utf-8")
+        return re.findall(r"executed \d of \d: (\w+)", run.stdout), page
+
+    chapter("01_trial", "from course_utils import claim", "claim('Water is wet', 2 > 1, measured=2)")
+    chapter("11_claims", "from course_utils import read_claims, statements_table", "statements_table(read_claims())")
+    executed, page = build()
+    assert executed == ["01_trial", "11_claims"] and "Water is wet" in page
+    assert build() == ([], page)
+    chapter("01_trial", "from course_utils import claim", "claim('Fire is hot', 2 > 1, measured=2)")
+    executed, page = build()
+    assert executed == ["01_trial", "11_claims"] and "Fire is hot" in page and "Water is wet" not in page
+    (tmp_path / "src" / "course_utils" / "new.py").write_text("")
+    assert build()[0] == ["01_trial", "11_claims"]

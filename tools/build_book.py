@@ -21,12 +21,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 import nbformat
 import yaml
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
-from jupyter_cache.executors.utils import single_nb_execution
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 COLLECTS_CLAIMS = "11_claims.ipynb"
@@ -65,12 +67,21 @@ def _failed_cell(chapter: pathlib.Path, traceback: str) -> str:
     )
 
 
-def _run(chapter: pathlib.Path, timeout: float):
-    """The executed notebook, its seconds, and the failure if there is one. It runs in an empty folder of its own."""
-    notebook = nbformat.read(chapter, as_version=4)
-    with tempfile.TemporaryDirectory() as folder:
-        result = single_nb_execution(notebook, cwd=folder, timeout=timeout, allow_errors=False)
-    return notebook, result.time, _failed_cell(chapter, result.exc_string) if result.err else None
+def _run(chapter: pathlib.Path, log: pathlib.Path, timeout: float):
+    """The executed notebook, its seconds, and the failure if there is one. It runs in an empty folder of its own.
+
+    What the kernel itself says, not the chapter, goes to ``log``.
+    """
+    notebook, start, failure = nbformat.read(chapter, as_version=4), time.monotonic(), None
+    with tempfile.TemporaryDirectory() as folder, log.open("w") as stderr:
+        client = NotebookClient(
+            notebook, timeout=timeout, record_timing=False, resources={"metadata": {"path": folder}}
+        )
+        try:
+            client.execute(stderr=stderr)
+        except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+            failure = _failed_cell(chapter, f"{type(error).__name__}: {error}")
+    return notebook, time.monotonic() - start, failure
 
 
 def _execute(chapters: list[pathlib.Path], output: pathlib.Path, timeout: float) -> list[str]:
@@ -83,7 +94,8 @@ def _execute(chapters: list[pathlib.Path], output: pathlib.Path, timeout: float)
         except KeyError:
             missing.append(chapter)
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        runs = {pool.submit(_run, chapter, timeout): chapter for chapter in missing}
+        log = lambda chapter: output / "executed" / f"{chapter.stem}.log"
+        runs = {pool.submit(_run, chapter, log(chapter), timeout): chapter for chapter in missing}
         for done, run in enumerate(concurrent.futures.as_completed(runs), 1):
             chapter, (notebook, seconds, failure) = runs[run], run.result()
             print(f"executed {done} of {len(missing)}: {chapter.stem}, {seconds:.0f} s", flush=True)

@@ -11,8 +11,8 @@ from ._build import in_build
 from ._checks import one_of
 from .popular_claims import POPULAR_CLAIMS
 
-MIME_TYPE = "application/vnd.course-utils.claim+json"
-"""Marks a claim among a notebook's outputs, so that `read_claims` finds it."""
+METADATA = "course_utils_claim"
+"""Under this name an output's metadata holds the claim that it shows, so that `read_claims` finds it."""
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -32,9 +32,10 @@ class _Verdict:
     def __init__(self, statement: str, holds: bool, values: dict[str, str], popular: dict[str, str]):
         self.statement, self.holds, self.values, self.popular = statement, holds, values, popular
 
-    def _repr_mimebundle_(self, include=None, exclude=None):
-        record = {"statement": self.statement, "holds": self.holds, **self.values, **self.popular}
-        return {MIME_TYPE: record, "text/html": self._repr_html_(), "text/plain": repr(self)}
+    @property
+    def record(self) -> dict:
+        """The claim as a notebook keeps it."""
+        return {"statement": self.statement, "holds": self.holds, **self.values, **self.popular}
 
     def __repr__(self):
         head = "✓ checked: " if self.holds else "✗ differs here: "
@@ -136,4 +137,4 @@ def _show(verdict: _Verdict) -> None:
     if get_ipython() is None:
         print(verdict)
     else:
-        display(verdict)
+        display(verdict, metadata={METADATA: verdict.record})

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ._build import in_build
 from ._checks import one_of
-from .claims import MIME_TYPE, anchor_of
+from .claims import METADATA, anchor_of
 from .popular_claims import POPULAR_CLAIMS
 
 
@@ -64,7 +64,7 @@ def _claims_of(path: pathlib.Path) -> list[ClaimRecord]:
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"folder holds a file that is no notebook: {path.name} ({error})") from error
     outputs = (output for cell in cells for output in cell.get("outputs", ()))
-    records = (output.get("data", {}).get(MIME_TYPE) for output in outputs)
+    records = (output.get("metadata", {}).get(METADATA) for output in outputs)
     return [ClaimRecord(path.stem, **record) for record in records if record]
 
 
