@@ -203,8 +203,8 @@ def test_a_planted_violation_is_found(rule, change):
     assert rule(planted(change))
 
 
-# What a chapter shows by itself, where it is not one of those that show claims of their own.
-LEAST_CLAIMS = {"11_claims": 2}
+# Claims that need the other chapters' runs.
+NEED_OTHERS = {"11_claims": 2}
 
 
 def shown(notebook):
@@ -242,8 +242,8 @@ def test_the_books_run_of_a_chapter_is_complete_and_in_time(path, site):
     from jupyter_cache import get_cache  # not among Colab's packages
 
     notebook = nbformat.read(site.parent / "executed" / path.name, as_version=4)
-    assert len(shown(notebook)) >= 5 and all(claim["holds"] for claim in shown(notebook))
-    assert len(shown(notebook)) >= len(claims(notebook)) - 2  # a claim in a branch need not be made
+    assert len(shown(notebook)) >= len(claims(notebook)) > 0
+    assert all(claim["holds"] for claim in shown(notebook))
     record = get_cache(site.parent / ".jupyter_cache").match_cache_notebook(nbformat.read(path, as_version=4))
     assert record.data["execution_seconds"] < 150  # the budget is 60 s on two idle cores
 
@@ -257,7 +257,7 @@ def test_a_chapter_runs_from_an_empty_folder_and_each_claim_falls_with_its_numbe
     NotebookClient(
         notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
     ).execute()
-    assert len(shown(notebook)) >= LEAST_CLAIMS.get(path.stem, 5)
+    assert len(shown(notebook)) >= len(claims(notebook)) - NEED_OTHERS.get(path.stem, 0) > 0
     assert [found for found in unmoved(notebook) if found] == []
 
 
