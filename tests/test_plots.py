@@ -3,7 +3,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from course_utils import plot_layer_norms, plot_loss, plot_norm_history, use_course_style
+from course_utils import plot_layer_norms, plot_loss, plot_norm_history, plot_runs, use_course_style
 
 
 @pytest.fixture(autouse=True)
@@ -22,6 +22,15 @@ def test_layer_norms_draw_median_range_and_theory():
     band = ax.collections[0].get_paths()[0].vertices
     assert band[:, 1].min() == 1 and band[:, 1].max() == 8
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["run", "theory"]
+
+
+def test_runs_are_drawn_against_any_quantity():
+    ax = plot_runs([0.1, 1.0], [[1.0, 2.0], [5.0, 4.0], [2.0, 9.0]], label="sgd")
+    plot_runs([0.1, 1.0], [3.0, 3.0], label="adam", ax=ax)
+    np.testing.assert_array_equal(ax.lines[0].get_xydata(), [[0.1, 2], [1, 4]])
+    band = ax.collections[0].get_paths()[0].vertices
+    assert band[:, 1].min() == 1 and band[:, 1].max() == 9 and len(ax.collections) == 1
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["sgd", "adam"]
 
 
 def test_loss_with_nan_is_drawn_as_far_as_it_goes():
@@ -46,7 +55,7 @@ def test_style_is_the_courses():
 @pytest.mark.parametrize(
     ("call", "named"),
     [(lambda: plot_layer_norms(np.zeros((2, 2, 2))), "norms"), (lambda: plot_layer_norms([1, 2], prediction=[1]), "prediction"),
-     (lambda: plot_loss([]), "loss"), (lambda: plot_norm_history([1, 2]), "norms"),
+     (lambda: plot_loss([]), "loss"), (lambda: plot_runs([1, 2], [[1, 2, 3]]), "x"), (lambda: plot_norm_history([1, 2]), "norms"),
      (lambda: plot_norm_history(np.ones((2, 3)), layers=[4]), "layers")],
 )  # fmt: skip
 def test_wrong_arguments_are_named(call, named):

@@ -52,6 +52,7 @@ _PUBLIC = {
     ),
     "plots": (
         "use_course_style",
+        "plot_runs",
         "plot_layer_norms",
         "plot_loss",
         "plot_norm_history",

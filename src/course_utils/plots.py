@@ -62,6 +62,34 @@ def _draw_runs(ax: Axes, x, runs: np.ndarray, label, **style) -> None:
             )
 
 
+def plot_runs(x, runs, *, label: str | None = None, ax: Axes | None = None) -> Axes:
+    """Repeated measurements against any quantity: the median line, and the range over runs as a band.
+
+    Args:
+        x: ``[points]``, such as learning rates or depths.
+        runs: ``[runs, points]``; ``[points]`` for a single run.
+        label: the curve's name in the legend.
+        ax: where to draw; a new figure without it.
+
+    Returns:
+        The axes.
+
+    Raises:
+        ValueError: where shapes do not agree.
+
+    >>> plot_runs([0.01, 0.1], [[0.5, 0.9], [0.4, 0.8]]).lines[0].get_ydata().round(2).tolist()
+    [0.45, 0.85]
+    """
+    runs = _runs_by_points("runs", runs)
+    if np.shape(x) != runs.shape[1:]:
+        raise ValueError(f"x must have shape {list(runs.shape[1:])}, one a point, got {list(np.shape(x))}")
+    ax = ax or plt.subplots()[1]
+    _draw_runs(ax, x, runs, label)
+    if label:
+        ax.legend()
+    return ax
+
+
 def plot_layer_norms(
     norms, *, prediction=None, label: str | None = None, ylabel="gradient norm", ax: Axes | None = None
 ) -> Axes:

@@ -1,0 +1,84 @@
+"""What the chapters write out by hand, against the libraries: on other networks, sizes and seeds than the chapters use."""
+
+import ast
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import nbformat
+import numpy as np
+import optax
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import course_utils
+from course_utils import NetworkConfig, backward_signal_norms, init_params, loss, unstack_layers
+
+CHAPTERS = pathlib.Path(__file__).resolve().parent.parent / "chapters"
+
+
+@pytest.fixture(autouse=True)
+def as_in_a_notebook():
+    """There, a vector may be added to a matrix."""
+    with jax.numpy_rank_promotion("allow"):
+        yield
+
+
+def from_chapter(chapter, *names):
+    """Those functions and tables of a chapter, without running the rest of it."""
+    (path,) = CHAPTERS.glob(f"{chapter}_*.ipynb")
+    source = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code")
+    namespace = {"jax": jax, "jnp": jnp, "np": np, "optax": optax}
+    namespace |= {name: getattr(course_utils, name) for name in course_utils._MODULE_OF}
+    for node in ast.parse(source).body:
+        targets = [target.id for target in getattr(node, "targets", ()) if isinstance(target, ast.Name)]
+        if getattr(node, "name", None) in names or set(targets) & set(names):
+            exec(compile(ast.Module([node], []), str(path), "exec"), namespace)
+    return namespace[names[-1]]
+
+
+def problem(depth, width, seed, **config):
+    config = NetworkConfig(depth=depth, width=width, input_size=12, **config)
+    generator = np.random.default_rng(seed)
+    inputs = jnp.asarray(generator.standard_normal((17, 12)), float)
+    return config, init_params(config, key=jax.random.key(seed)), inputs, jnp.asarray(generator.integers(0, 10, 17))
+
+
+@pytest.mark.parametrize("activation", ["linear", "tanh", "sigmoid", "relu"])
+@pytest.mark.parametrize("depth", [1, 4])
+def test_backpropagation_of_chapter_1_is_jax_grad(activation, depth):
+    by_hand = from_chapter("01", "SLOPES", "gradients_by_hand")
+    config, params, inputs, labels = problem(depth, 9, depth, activation=activation, bias_scale=0.3, weight_scale=1.3)
+    expected = unstack_layers(jax.grad(loss)(params, inputs, labels, config))
+    found = by_hand(params, inputs, labels, activation)
+    assert len(found) == depth + 1
+    for mine, theirs in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-7)
+
+
+def test_the_backward_signals_of_chapter_2_are_jax_grads():
+    by_hand = from_chapter("02", "backward_signals")
+    config, params, inputs, labels = problem(6, 20, 1, activation="sigmoid", bias_scale=0.5, weight_scale=2.0)
+    norms = [float(jnp.linalg.norm(signal)) for signal in by_hand(params, inputs, labels)]
+    np.testing.assert_allclose(norms, backward_signal_norms(params, inputs, labels, config), rtol=1e-4)
+
+
+@pytest.mark.parametrize("rule", ["lecun_normal", "xavier_normal", "he_normal", "orthogonal"])
+@pytest.mark.parametrize("shape", [(80, 80), (120, 40)])
+def test_the_initializers_of_chapter_4_are_the_librarys(rule, shape):
+    by_hand = from_chapter("04", "draw_by_hand")(rule, np.random.default_rng(3), *shape)
+    library = course_utils.INITIALIZERS[rule](np.random.default_rng(3), shape, 1.0)
+    np.testing.assert_allclose(by_hand, library, rtol=1e-5, atol=1e-6)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    leaves=st.lists(st.lists(st.floats(-1e3, 1e3, width=32), min_size=1, max_size=4), min_size=1, max_size=3),
+    threshold=st.floats(0.01, 100),
+)
+def test_the_clipping_of_chapter_8_is_optaxs(leaves, threshold):
+    tree = [jnp.asarray([*leaf, 0.5], jnp.float32) for leaf in leaves]  # a gradient of zero has no length to divide by
+    expected, _ = optax.clip_by_global_norm(threshold).update(tree, optax.EmptyState())
+    for mine, theirs in zip(from_chapter("08", "clip_by_hand")(tree, threshold), expected, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-30)
