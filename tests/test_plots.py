@@ -24,6 +24,12 @@ def test_layer_norms_draw_median_range_and_theory():
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["run", "theory"]
 
 
+def test_the_legend_names_theory_once():
+    ax = plot_layer_norms([1, 2], prediction=[1, 2], label="a")
+    plot_layer_norms([3, 4], prediction=[3, 4], label="b", ax=ax)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "theory", "b"] and len(ax.lines) == 4
+
+
 def test_runs_are_drawn_against_any_quantity():
     ax = plot_runs([0.1, 1.0], [[1.0, 2.0], [5.0, 4.0], [2.0, 9.0]], label="sgd")
     plot_runs([0.1, 1.0], [3.0, 3.0], label="adam", ax=ax)

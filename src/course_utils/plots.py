@@ -120,7 +120,8 @@ def plot_layer_norms(
             raise ValueError(
                 f"prediction must have shape {list(layers.shape)}, got {list(np.shape(prediction))}"
             )
-        ax.plot(layers, prediction, "--", color="0.35", marker="", label="theory")
+        named = any(line.get_label() == "theory" for line in ax.lines)  # once is enough in a legend
+        ax.plot(layers, prediction, "--", color="0.35", marker="", label=None if named else "theory")
     ax.set(xlabel="layer (1 = nearest the input)", ylabel=ylabel, yscale="log")
     ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
     if label or prediction is not None:
