@@ -62,7 +62,7 @@ def _draw_runs(ax: Axes, x, runs: np.ndarray, label, **style) -> None:
             )
 
 
-def plot_runs(x, runs, *, label: str | None = None, ax: Axes | None = None) -> Axes:
+def plot_runs(x, runs, *, label: str | None = None, ax: Axes | None = None, **style) -> Axes:
     """Repeated measurements against any quantity: the median line, and the range over runs as a band.
 
     Args:
@@ -70,6 +70,7 @@ def plot_runs(x, runs, *, label: str | None = None, ax: Axes | None = None) -> A
         runs: ``[runs, points]``; ``[points]`` for a single run.
         label: the curve's name in the legend.
         ax: where to draw; a new figure without it.
+        style: what `Axes.plot` takes, such as ``markevery=5``.
 
     Returns:
         The axes.
@@ -84,7 +85,7 @@ def plot_runs(x, runs, *, label: str | None = None, ax: Axes | None = None) -> A
     if np.shape(x) != runs.shape[1:]:
         raise ValueError(f"x must have shape {list(runs.shape[1:])}, one a point, got {list(np.shape(x))}")
     ax = ax or plt.subplots()[1]
-    _draw_runs(ax, x, runs, label)
+    _draw_runs(ax, x, runs, label, **style)
     if label:
         ax.legend()
     return ax
