@@ -20,4 +20,5 @@ addEventListener('load', () => {
   };
   repair();
   setTimeout(repair, 800); // Font Awesome replaces <i> by <svg> late
+  addEventListener('resize', () => requestAnimationFrame(repair)); // what fits on a wide page may scroll on a narrow one
 });
