@@ -1,6 +1,7 @@
 """What the chapters write out by hand, against the libraries: on other networks, sizes and seeds than the chapters use."""
 
 import ast
+import functools
 import pathlib
 
 import jax
@@ -29,7 +30,7 @@ def from_chapter(chapter, *names):
     """Those functions and tables of a chapter, without running the rest of it."""
     (path,) = CHAPTERS.glob(f"{chapter}_*.ipynb")
     source = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code")
-    namespace = {"jax": jax, "jnp": jnp, "np": np, "optax": optax}
+    namespace = {"jax": jax, "jnp": jnp, "np": np, "optax": optax, "partial": functools.partial}
     namespace |= {name: getattr(course_utils, name) for name in course_utils._MODULE_OF}
     for node in ast.parse(source).body:
         targets = [target.id for target in getattr(node, "targets", ()) if isinstance(target, ast.Name)]
@@ -82,3 +83,33 @@ def test_the_clipping_of_chapter_8_is_optaxs(leaves, threshold):
     expected, _ = optax.clip_by_global_norm(threshold).update(tree, optax.EmptyState())
     for mine, theirs in zip(from_chapter("08", "clip_by_hand")(tree, threshold), expected, strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-30)
+
+
+@pytest.mark.parametrize("activation", ["linear", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "softplus"])
+def test_the_quadrature_of_chapter_5_is_the_librarys(activation):
+    factors = from_chapter("05", "u", "density", "factors_by_hand")(activation, 1.7, 60)
+    assert factors.shape == (60,)
+    np.testing.assert_allclose(factors[-1], course_utils.gradient_growth_factor(activation, 1.7), rtol=2e-3)
+
+
+@settings(max_examples=30, deadline=None)
+@given(batch=st.integers(2, 9), width=st.integers(2, 9), axis=st.sampled_from([0, 1]), seed=st.integers(0, 99))
+def test_the_normalization_of_chapter_6_and_its_gradient_are_flaxs(batch, width, axis, seed):
+    linen = pytest.importorskip("flax.linen")
+    generator = np.random.default_rng(seed)
+    z, g = (2 * generator.standard_normal((batch, width)).astype(np.float32) for _ in range(2))
+    kind = linen.LayerNorm if axis else linen.BatchNorm
+    module = kind(epsilon=1e-5, use_scale=False, use_bias=False, **({} if axis else {"use_running_average": False}))
+    state = {"batch_stats": {"mean": jnp.zeros(width), "var": jnp.ones(width)}}
+    out, pull_back = jax.vjp(lambda z: module.apply(state, z, mutable=["batch_stats"])[0], z)
+    np.testing.assert_allclose(from_chapter("06", "normalize")(z, axis), out, rtol=1e-3, atol=1e-3)
+    by_hand = from_chapter("06", "normalize", "normalize_gradient")(z, g, axis)
+    spread = z.std(axis).min() + 1e-2  # the gradient is of the size g / spread, and so is its rounding
+    np.testing.assert_allclose(by_hand, pull_back(g)[0], atol=2e-3 * np.abs(g).max() / spread)
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.2])
+def test_the_residual_network_of_chapter_7_is_the_librarys(scale):
+    config, params, inputs, _ = problem(5, 12, 2, skip="residual", branch_scale=scale, bias_scale=0.4)
+    by_hand = from_chapter("07", "residual_layer", "residual_network")(params, inputs, scale)
+    np.testing.assert_allclose(by_hand, course_utils.apply(params, inputs, config), rtol=1e-4, atol=1e-5)
