@@ -113,3 +113,14 @@ def test_the_residual_network_of_chapter_7_is_the_librarys(scale):
     config, params, inputs, _ = problem(5, 12, 2, skip="residual", branch_scale=scale, bias_scale=0.4)
     by_hand = from_chapter("07", "residual_layer", "residual_network")(params, inputs, scale)
     np.testing.assert_allclose(by_hand, course_utils.apply(params, inputs, config), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1e-3, 1.0])
+@pytest.mark.parametrize("slope", [0.1, 1.0, 5.0])
+def test_the_detector_of_chapter_10_is_the_librarys(scale, slope):
+    by_hand = from_chapter("10", "early_layers_get_nothing")
+    norms = np.random.default_rng(0).uniform(0.5, 2.0, (30, 8)) * scale * slope ** np.arange(8)
+    norms[3] = np.inf  # a step that overflowed is passed over
+    history = course_utils.History(np.ones(30), None, norms, np.ones((30, 8)), None, 3)
+    signs = {(symptom.kind, symptom.number) for symptom in course_utils.diagnose(history)}
+    assert by_hand(history) == (("vanishing", 2) in signs)

@@ -1,4 +1,5 @@
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -85,3 +86,11 @@ def test_a_data_set_that_does_not_fit_is_named(digits):
     empty = Dataset(*(np.zeros((0, 64), "f4"), np.zeros(0, "i4")) * 2)
     with pytest.raises(ValueError):
         train(NetworkConfig(depth=2), empty, optimizer=optax.sgd(0.1), steps=1)
+
+
+def test_an_optimizer_may_hand_out_the_same_state_again(digits):
+    shared = jnp.zeros(3)
+    optimizer = optax.GradientTransformation(lambda _: shared, lambda updates, state, _=None: (updates, state + 1))
+    for _ in range(2):
+        train(NetworkConfig(depth=1), digits, optimizer=optimizer, steps=2)
+    assert (shared == 0).all()

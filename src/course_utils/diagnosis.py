@@ -88,6 +88,8 @@ def _early_layers_get_nothing(history: History) -> str | None:
     if history.weight_norm is None:
         return None
     beside = first / np.maximum(history.weight_norm[0], np.finfo(float).tiny)
+    if beside.max() == 0:
+        return "Every layer's gradient is zero."
     if beside.max() < _VANISHED_BESIDE_WEIGHTS:
         return f"Every layer's gradient is below {beside.max():.1e} of its weights."
     return None
@@ -183,13 +185,13 @@ class _Sign(NamedTuple):
 
 _CHAPTERS = {"vanishing": "02_vanishing_gradients", "exploding": "03_exploding_gradients"}
 _SIGNS = (
-    _Sign("vanishing", 1, "the loss barely changes", "A learning rate that is too small looks the same.", _loss_stays),
-    _Sign("vanishing", 2, "the early layers' gradients are almost nothing", "This is what vanishing is.",
+    _Sign("vanishing", 1, "the loss barely changes", "A learning rate that is too small looks the same, and so does a run that has finished.", _loss_stays),
+    _Sign("vanishing", 2, "the early layers' gradients are almost nothing", "This is what vanishing is, except in a ReZero network before its first step.",
           _early_layers_get_nothing),
     _Sign("vanishing", 3, "weights shrink exponentially", "Weight decay does this, in healthy networks too.", _weights_shrink),
     _Sign("vanishing", 4, "weights approach zero", "Weight decay does this, in healthy networks too.", _weights_near_zero),
     _Sign("exploding", 1, "the loss is very high", "With a small learning rate such a run may still train.", _loss_is_high),
-    _Sign("exploding", 2, "the loss oscillates", "Small swings are normal with mini-batches; these are not small.",
+    _Sign("exploding", 2, "the loss oscillates", "Small swings are normal with mini-batches, and swings of this size with very small ones.",
           _loss_oscillates),
     _Sign("exploding", 3, "the loss is no longer finite", "A fault in the data or a logarithm of 0 looks the same.", _loss_is_nan),
     _Sign("exploding", 4, "weights are no longer finite", "It follows a step after the loss or the gradient overflowed.",

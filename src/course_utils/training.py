@@ -162,7 +162,10 @@ def train(
     inputs, labels = jnp.asarray(dataset.inputs, dtype=float), jnp.asarray(dataset.labels)
     batches = None if batch_size is None else _batches(len(inputs), batch_size, seed)
     params = init_params(config, key=jax.random.key(seed))
-    state = optimizer.init(params)
+    # A copy: the steps below reuse the state's memory, and an optimizer may hand out the same arrays again.
+    state = jax.tree.map(
+        lambda leaf: leaf.copy() if isinstance(leaf, jax.Array) else leaf, optimizer.init(params)
+    )
     records = []
     with tqdm(
         total=steps, desc="training", unit="step", leave=False, disable=not progress or in_build()
