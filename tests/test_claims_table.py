@@ -56,6 +56,14 @@ def test_a_verdict_follows_from_the_claims_that_hold(evidence, verdict):
     assert f"<strong>{verdict}</strong>" in popular_claims_table(records)._repr_html_()
 
 
+def test_statements_are_folded_by_chapter():
+    records = [ClaimRecord(chapter, f"{chapter} {i}", True) for chapter in ("01_a", "02_b") for i in range(3)]
+    tables = statements_table(records)
+    assert [(table.caption, len(table)) for table in tables] == [("01 a", 3), ("02 b", 3)]
+    text = tables._repr_html_()
+    assert text.count("<details>") == 2 and "<summary>02 b: 3 statements</summary>" in text and "01_a 2" in text
+
+
 def test_tables_escape_html_and_link_to_the_place():
     record = ClaimRecord("02_b", "a < b & c", True, measured="<1>", refutes="vanishing-3")
     for table in (popular_claims_table([record]), statements_table([record])):

@@ -182,31 +182,50 @@ def _values(record: ClaimRecord) -> str:
     return html.escape(f"({'; '.join(parts)})") if parts else ""
 
 
-def statements_table(records: Sequence[ClaimRecord]) -> Table:
-    """Every statement of the course: chapter, what was predicted and measured, and whether it holds.
+class Tables(tuple[Table, ...]):
+    """Several tables, each folded under its caption."""
+
+    def __repr__(self):
+        return "\n".join(map(repr, self)) or _NO_CLAIMS
+
+    def _repr_html_(self):
+        folded = (
+            f"<details><summary>{html.escape(table.caption)}: {len(table)} statements</summary>{table._repr_html_()}</details>"
+            for table in self
+        )
+        return "".join(folded) or f"<p>{html.escape(_NO_CLAIMS)}</p>"
+
+
+def statements_table(records: Sequence[ClaimRecord]) -> Tables:
+    """Every statement, chapter by chapter: what was predicted and measured, and whether it holds.
 
     Args:
         records: from `read_claims`.
 
     Returns:
-        A table that Jupyter shows, one row a record.
+        A table a chapter, one row a record; Jupyter shows them folded.
 
     >>> statements_table([ClaimRecord("02_vanishing_gradients", "It shrinks", True, measured="0.01")])
-    <Every statement of the course: 1 rows>
+    <02 vanishing gradients: 1 rows>
     """
-    rows = [
-        (
-            html.escape(record.chapter.replace("_", " ")),
+
+    def row(record: ClaimRecord):
+        verdict = "✓ holds" if record.holds else "✗ differs"
+        return (
             _link(record, record.statement),
             html.escape(record.predicted),
             html.escape(record.measured),
-            "✓ holds" if record.holds else "✗ differs",
+            verdict,
         )
-        for record in records
-    ]
-    return Table(
-        "Every statement of the course",
-        ("chapter", "statement", "predicted", "measured", "verdict"),
-        rows,
-        _NO_CLAIMS,
+
+    headings = ("statement", "predicted", "measured", "verdict")
+    chapters = dict.fromkeys(record.chapter for record in records)
+    return Tables(
+        Table(
+            chapter.replace("_", " "),
+            headings,
+            [row(record) for record in records if record.chapter == chapter],
+            _NO_CLAIMS,
+        )
+        for chapter in chapters
     )
