@@ -125,6 +125,12 @@ def sliders(page, index):
     return cell.locator(PICTURE), cell.locator(".noUi-handle").nth(0), cell.locator(".noUi-handle").nth(1)
 
 
+def nearest(values, place):
+    """The value at the least ratio to ``place``, the smaller of two."""
+    distance = np.abs(np.log(np.array(values) / place))
+    return values[int(np.flatnonzero(distance < distance.min() + 1e-9)[0])]
+
+
 def test_the_front_door_leads_to_the_first_page(open_page):
     page = open_page("index.html")
     page.wait_for_url("**/chapters/intro.html")
@@ -162,13 +168,11 @@ def test_every_slider_position_by_keyboard_shows_the_grid(open_page, site, name,
     for s, scale in enumerate(scales):
         depth_handle.focus()
         page.keyboard.press("Home" if s % 2 == 0 else "End")
-        for depth in depths if s % 2 == 0 else depths[::-1]:
-            drawn = root.evaluate(DRAWN)
-            assert (
-                drawn["depth"] == depth
-                and drawn["scale"] == pytest.approx(scale)
-                and drawn["source"] == "grid"
-            )
+        places = range(depths[0], depths[-1] + 1)
+        for place in places if s % 2 == 0 else places[::-1]:
+            drawn, depth = root.evaluate(DRAWN), nearest(depths, place)
+            assert drawn["depth"] == depth and drawn["scale"] == pytest.approx(scale)
+            assert drawn["source"] == ("grid" if place == depth else "nearest")
             np.testing.assert_allclose(drawn["gradient"], grid[depth, s][0], rtol=1e-6)
             np.testing.assert_allclose(drawn["signal"], grid[depth, s][3], rtol=1e-6)
             assert float(drawn["cross"]["depth"]) == depth and float(
@@ -196,9 +200,7 @@ def test_every_position_of_a_training_explorer_shows_the_nearest_trained_network
         depth_handle.focus()
         page.keyboard.press("Home")
         for depth in range(depths[0], depths[-1] + 1):
-            distance = np.abs(np.log(np.array(depths) / depth))
-            d = int(np.flatnonzero(distance < distance.min() + 1e-9)[0])
-            drawn = root.evaluate(DRAWN)
+            drawn, d = root.evaluate(DRAWN), depths.index(nearest(depths, depth))
             assert drawn["depth"] == depths[d] and drawn["scale"] == pytest.approx(scale)
             assert drawn["source"] == ("grid" if depth in depths else "nearest")
             for kind, losses in (("gradient", main), ("signal", other)):
