@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+PIN := $(VENV)-lock/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --no-emit-index-url \
+  --no-annotate --custom-compile-command "make lock"
 .DEFAULT_GOAL := help
 .PHONY: help book test test-fast test-colab lint bench lock strip widgets serve clean
 
@@ -13,9 +15,10 @@ book: $(READY) ## build the site: _build/html/index.html
 	$(BIN)/python tools/build_book.py
 	@echo "Open _build/html/index.html"
 
-test: $(READY) ## lint, then every test, the browser's and the whole book included
+test: $(READY) .venv-nbgrader/ready ## lint, then every test, the browser's and the whole book included
 	$(BIN)/ruff check .
 	$(BIN)/python tools/browser.py
+	$(BIN)/python tools/apt.py bwrap bubblewrap
 	$(BIN)/python tools/build_book.py
 	$(BIN)/python -m pytest -n 2 -m "not colab"
 
@@ -32,12 +35,11 @@ lint: $(READY) ## ruff
 bench: $(READY) ## print the speed and memory ratios
 	$(BIN)/python benchmarks/bench.py
 
-lock: ## renew requirements.txt from pyproject.toml
+lock: ## renew requirements.txt and requirements-nbgrader.txt from pyproject.toml
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/python -m pip install --quiet uv
-	$(VENV)-lock/bin/uv pip compile --universal --python-version 3.11 --upgrade pyproject.toml \
-	  --extra book --extra test --extra dev --no-emit-index-url --no-annotate \
-	  --custom-compile-command "make lock" --output-file requirements.txt
+	$(PIN) --upgrade --extra book --extra test --extra dev --extra grade --output-file requirements.txt
+	$(PIN) --upgrade --extra grade --extra nbgrader --output-file requirements-nbgrader.txt
 
 strip: $(READY) ## remove outputs and counts from the chapters, keep cell ids
 	$(BIN)/python tools/strip.py chapters/*.ipynb
@@ -49,13 +51,19 @@ serve: book ## build, then serve the site at http://localhost:8000
 	$(BIN)/python -m http.server 8000 --directory _build/html
 
 clean: ## remove what was built, the environments included
-	rm -rf _build .venv .venv-bench .venv-colab .venv-lock .pytest_cache .hypothesis .ruff_cache assets/widgets/node_modules
+	rm -rf _build .venv .venv-bench .venv-colab .venv-lock .venv-nbgrader .pytest_cache .hypothesis .ruff_cache assets/widgets/node_modules
 
 $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "The course needs Python 3.11 or newer, and $(PYTHON) is " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv-nbgrader/ready: requirements-nbgrader.txt pyproject.toml
+	$(PYTHON) -m venv .venv-nbgrader
+	.venv-nbgrader/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-nbgrader.txt hatchling editables
+	.venv-nbgrader/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv-colab/ready: requirements-colab.txt pyproject.toml

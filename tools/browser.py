@@ -10,6 +10,8 @@ import shutil
 import subprocess
 import sys
 
+from apt import install
+
 # Quiet and self-contained: no first-run pages, and no requests of the browser's own.
 FLAGS = (
     "--disable-background-networking", "--disable-component-update", "--disable-gpu", "--disable-sync", "--no-first-run",
@@ -49,16 +51,7 @@ def _install_by_playwright() -> str | None:
 
 
 def _install_by_apt() -> str | None:
-    if not shutil.which("apt-get") or os.geteuid() != 0:
-        return None
-    for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "chromium"]):
-        subprocess.run(
-            command,
-            check=False,
-            timeout=900,
-            stdout=sys.stderr,
-            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
-        )
+    install("chromium")
     return _on_path()
 
 

@@ -1,6 +1,7 @@
-"""Whether this process builds or tests the course, rather than being a reader's own session."""
+"""What surrounds this process: whether it builds or tests the course, and where it may keep things between runs."""
 
 import os
+import pathlib
 
 
 def in_build() -> bool:
@@ -9,3 +10,11 @@ def in_build() -> bool:
     A build is strict and silent: a false claim raises, and no progress bar is drawn.
     """
     return os.environ.get("COURSE_BUILD") == "1"
+
+
+def cache_folder() -> pathlib.Path:
+    """Where results are kept between runs: ``COURSE_UTILS_CACHE``, or ``course_utils`` in the user's cache folder."""
+    named = os.environ.get("COURSE_UTILS_CACHE")
+    return pathlib.Path(
+        named or pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "course_utils"
+    )

@@ -22,7 +22,7 @@ from jax import lax
 from jaxtyping import Float
 from tqdm.auto import tqdm
 
-from ._build import in_build
+from ._build import cache_folder, in_build
 from ._checks import finite_number, non_empty, nonnegative_int, positive_int
 from .datasets import Dataset
 from .networks import Layer, NetworkConfig, affine, cross_entropy, init_params, post
@@ -231,10 +231,7 @@ def _fingerprint(config, optimizer, params, *arrays) -> str:
 
 def _cached(key: str, compute):
     """What ``compute()`` returned when it last ran under this key. A cache that cannot be used is done without."""
-    default = (
-        pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "course_utils"
-    )
-    path = pathlib.Path(os.environ.get("COURSE_UTILS_CACHE") or default) / f"{key}.npy"
+    path = cache_folder() / f"{key}.npy"
     try:
         return np.load(path)
     except (OSError, ValueError):
