@@ -32,7 +32,7 @@ lint: $(READY) ## ruff
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check src
 
-bench: $(READY) ## print the speed and memory ratios
+bench: $(READY) .venv-nbgrader/ready ## print the speed and memory ratios
 	$(BIN)/python benchmarks/bench.py
 
 lock: ## renew requirements.txt and requirements-nbgrader.txt from pyproject.toml

@@ -9,6 +9,7 @@ largest ratio of two neighbouring runs.
 """
 
 import argparse
+import csv
 import json
 import os
 import pathlib
@@ -17,11 +18,17 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+
+import nbformat
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TORCH_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
 FIRST_DEPTHS = (5, 10, 20, 50, 100, 200, 500, 1000)
+NBGRADER = ROOT / ".venv-nbgrader" / "bin"
+GRADED = ("vanishing-2", "initialization-1", "clipping-2")
+CLASS = 8
 GRID = {"depths": 20, "weight_scales": 25, "seeds": 8, "batch": 128}
 
 
@@ -150,9 +157,81 @@ def import_jax():
     return {"seconds": time.process_time() - start}
 
 
+def a_class(folder):
+    """An assignment and a class that solved it: the pack, and the solved notebooks of the pack."""
+    from course_utils.grading.assign import assign
+
+    pack = assign(GRADED, title="Homework", out=folder / "assignment", chapters=ROOT / "chapters")
+    return pack, pack.notebook()
+
+
+def cpu_seconds(command, **more):
+    """CPU seconds of a command and of all that it waits for."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, check=True, capture_output=True, text=True, **more)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def grading_ours():
+    """A class graded by `course grade` with a warm cache: CPU seconds a submission."""
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        pack, solved = a_class(folder)
+        (folder / "in").mkdir()
+        for i in range(CLASS):
+            nbformat.write(solved, folder / "in" / f"student{i}.ipynb")
+        command = [sys.executable, "-m", "course_utils", "grade", pack.folder, "--jobs", "1"]
+        subprocess.run([*command, folder / "in" / "student0.ipynb", "--out", folder / "warm"], check=True, capture_output=True)
+        seconds = cpu_seconds([*command, folder / "in", "--out", folder / "out"])
+        with (folder / "out" / "grades.csv").open() as file:
+            rows = list(csv.DictReader(file))
+    assert len(rows) == CLASS and all(row["total"] == row["max"] for row in rows)
+    # A sandbox is not waited for by our process: its own clock, from its start to its end, is in the table.
+    return {"seconds": (seconds + sum(float(row["cpu_seconds"]) for row in rows)) / CLASS}
+
+
+def grading_nbgrader():
+    """The same class, graded by nbgrader: CPU seconds a submission."""
+    from course_utils.grading.export_nbgrader import export_nbgrader
+
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        pack, solved = a_class(folder)
+        course = folder / "course"
+        export_nbgrader(pack, course)
+        answers = {cell.id.removeprefix("solution-"): cell.source for cell in solved.cells if cell.id.startswith("solution-")}
+        environment = {**os.environ, "PATH": f"{NBGRADER}{os.pathsep}{os.environ['PATH']}", "HOME": str(folder)}
+        environment.pop("PYTHONPATH", None)
+        subprocess.run([NBGRADER / "nbgrader", "generate_assignment", pack.slug], cwd=course, check=True, capture_output=True, env=environment)
+        given = nbformat.read(course / "release" / pack.slug / f"{pack.slug}.ipynb", as_version=4)
+        for cell in given.cells:
+            cell.source = answers.get(cell.metadata.get("nbgrader", {}).get("grade_id"), cell.source)
+        for i in range(CLASS):
+            place = course / "submitted" / f"student{i}" / pack.slug
+            place.mkdir(parents=True)
+            nbformat.write(given, place / f"{pack.slug}.ipynb")
+        seconds = cpu_seconds([NBGRADER / "nbgrader", "autograde", pack.slug], cwd=course, env=environment)
+        subprocess.run([NBGRADER / "nbgrader", "export"], cwd=course, check=True, capture_output=True, env=environment)
+        with (course / "grades.csv").open() as file:
+            rows = list(csv.DictReader(file))
+    assert len(rows) == CLASS and all(float(row["score"]) == pack.points for row in rows)
+    return {"seconds": seconds / CLASS}
+
+
 WORKERS = {
     f.__name__: f
-    for f in (first_results_ours, first_results_scan, grid_ours, grid_torch, slider, import_ours, import_jax)
+    for f in (
+        first_results_ours,
+        first_results_scan,
+        grid_ours,
+        grid_torch,
+        slider,
+        import_ours,
+        import_jax,
+        grading_ours,
+        grading_nbgrader,
+    )
 }
 
 
@@ -224,6 +303,11 @@ def main():
         print(
             f"{'slider move, event to pushed picture, ' + depth:58} {move['median_ms']:7.1f} ms (worst {move['worst_ms']:.1f})  target ≤ 60 ms"
         )
+    line(
+        "course grade, a submission / nbgrader autograde",
+        compare("grading_ours", "grading_nbgrader", arguments.n),
+        "≥ 3",
+    )
     imports = compare("import_ours", "import_jax", max(arguments.n, 5))
     print(f"{'import course_utils and jax / import jax':58} {1 / imports['ratio']:7.2f}  target ≤ 1.3")
 

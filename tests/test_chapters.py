@@ -60,8 +60,10 @@ def set_up(notebook):
 
 
 def lines_of_code(notebook):
-    counts = [len(cell.source.splitlines()) for cell in code(notebook)]
-    found = [f"a code cell of {count} lines" for count in counts if count > 30]
+    found = [f"a code cell of {count} lines" for cell in code(notebook) if (count := len(cell.source.splitlines())) > 30]
+    # A stub is for writing in, and a solution is folded: reading meets neither.
+    read = [cell for cell in code(notebook) if not cell.id.startswith(("stub-", "solution-"))]
+    counts = [len(cell.source.splitlines()) for cell in read]
     return found + ([f"median of {statistics.median(counts)} lines"] if statistics.median(counts) > 6 else [])
 
 
@@ -70,7 +72,8 @@ def code_fits_the_page(notebook):
 
 
 def prose_between_code(notebook):
-    kinds = "".join("c" if cell.cell_type == "code" else "m" for cell in notebook.cells)
+    seen = [cell for cell in notebook.cells if "solution" not in cell.metadata.get("tags", [])]  # solutions are folded
+    kinds = "".join("c" if cell.cell_type == "code" else "m" for cell in seen)
     return ["more than two code cells in a row"] if "ccc" in kinds else []
 
 

@@ -11,6 +11,7 @@ import pytest
 from grading_trial import HONEST, notebook_of
 
 from course_utils.exercises.attempt import decode
+from course_utils.grading import grade as grade_module
 from course_utils.grading import sandbox as sandbox_module
 from course_utils.grading.grade import grade_one, prepared_sandbox
 from course_utils.grading.sandbox import Limits
@@ -282,23 +283,51 @@ for name, most in (("RLIMIT_DATA", 2**30), ("RLIMIT_FSIZE", 16 * 2**20), ("RLIMI
     assert loot_of(sandbox, code) == []
 
 
-def test_a_submission_cannot_poison_the_compile_cache_for_the_next(sandbox, graded):
-    before = {path: path.read_bytes() for path in sandbox.cache.rglob("*") if path.is_file()}
-    assert any("jit" in path.name for path in before)
+def test_a_submission_cannot_poison_the_compile_cache_for_the_next(tmp_path):
+    pack = grading_trial.make_pack(tmp_path, "vanishing-1")
+    solution = next(cell.source for cell in pack.notebook().cells if cell.id == "solution-vanishing-1")
     poison = """
 import glob, os, jax
 folder = os.environ["JAX_COMPILATION_CACHE_DIR"]
-for path in glob.glob(folder + "/*"):
+for path in glob.glob(folder + "/*") + [folder]:
     for act in (lambda: open(path, "wb").write(b"x"), lambda: os.remove(path), lambda: os.chmod(path, 0o777)):
         try: act()
         except OSError: pass
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 jax.jit(lambda x: x * 7 + 3)(1.0)
 """
-    assert statuses(graded(notebook_of(poison, *HONEST.values()))) == ALL
-    assert {path: path.read_bytes() for path in sandbox.cache.rglob("*") if path.is_file()} == before
-    if os.geteuid() == 0:
-        assert all(path.stat().st_uid == 0 and not path.stat().st_mode & 0o022 for path in sandbox.cache.rglob("*"))
+    with prepared_sandbox(pack, "namespaces", LIMITS) as sandbox:
+        before = {path: path.read_bytes() for path in sandbox.cache.rglob("*") if path.is_file()}
+        assert any("jit" in path.name for path in before)
+        path = tmp_path / "student.ipynb"
+        path.write_text(json.dumps(notebook_of(poison, *HONEST.values(), solution)))
+        assert statuses(grade_one(Submission("student", path), pack, sandbox)) == [*ALL, "correct"]
+        assert {path: path.read_bytes() for path in sandbox.cache.rglob("*") if path.is_file()} == before
+        if os.geteuid() == 0:
+            assert all(path.stat().st_uid == 0 and not path.stat().st_mode & 0o022 for path in (sandbox.cache, *sandbox.cache.rglob("*")))
+
+
+def test_the_cache_holds_nothing_of_a_secret_solution(sandbox):
+    """What the solutions of one's own exercises compile is not there for a submission to read."""
+    assert [path.name for path in sandbox.cache.rglob("*") if path.is_file() and "sqrt" in path.name] == []
+
+
+def test_a_submission_that_breaks_the_grader_is_a_row_and_the_others_go_on(pack, tmp_path, monkeypatch):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("breaks", "works"):
+        (folder / f"{name}.ipynb").write_text(json.dumps(notebook_of(*HONEST.values())))
+
+    def fragile(submission, *arguments):
+        if submission.student == "breaks":
+            raise RuntimeError("unforeseen")
+        return grade_one(submission, *arguments)
+
+    monkeypatch.setattr(grade_module, "grade_one", fragile)
+    broken, whole = grade_module.grade(pack, [folder], out=tmp_path / "out", limits=LIMITS)
+    assert "unforeseen" in broken.problems[0] and not broken.readable and statuses(whole) == ALL
+    monkeypatch.undo()
+    assert statuses(grade_module.grade(pack, [folder], out=tmp_path / "out", limits=LIMITS)[0]) == ALL
 
 
 def assigned(pack):

@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from course_utils.grading.notebooks import exercise_cells
+
 pytestmark = [pytest.mark.slow, pytest.mark.site]
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 CHAPTER = "chapters/02_vanishing_gradients.html"
@@ -339,3 +341,21 @@ def test_internal_links_lead_somewhere(open_page, site):
             file = (site / name).parent / path if path else site / name
             assert file.exists(), f"{name}: {target}"
             assert not anchor or f'id="{anchor}"' in file.read_text(encoding="utf-8"), f"{name}: {target}"
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_exercises_are_blank_and_their_solutions_folded_until_asked_for(open_page, name):
+    """Each check says "not attempted" in words; each solution opens by keyboard, without JavaScript too, and passes."""
+    exercises = len(exercise_cells(nbformat.read(ROOT / name.replace(".html", ".ipynb"), as_version=4)))
+    page = open_page(name, java_script_enabled=False)
+    seen = page.locator(".exercise-note:visible")
+    assert exercises >= 3 and seen.count() == exercises
+    assert all(text.startswith("… Not attempted.") for text in seen.all_inner_texts())
+    solutions = page.locator("details:has(.exercise-correct)")
+    assert solutions.count() == exercises and not page.locator(".exercise-correct:visible").count()
+    first = solutions.first.locator("summary")
+    assert first.inner_text().strip() == "Show a solution"
+    first.focus()
+    page.keyboard.press("Enter")
+    assert page.locator(".exercise-correct:visible").count() == 1
+    assert solutions.first.locator("div.input_area").is_visible() and "@title" in solutions.first.inner_text()

@@ -148,8 +148,11 @@ def _complete_redirect(html: pathlib.Path) -> None:
 def build(source: pathlib.Path) -> int:
     """Build ``source`` into its ``_build/html``; 0 where all went well."""
     output = source / "_build"
+    # The grader runs in no chapter.
     package = [
-        path for path in (ROOT / "src" / "course_utils").rglob("*") if path.suffix in (".py", ".js", ".css")
+        path
+        for path in (ROOT / "src" / "course_utils").rglob("*")
+        if path.suffix in (".py", ".js", ".css") and "grading" not in path.parts
     ]
     _keep_only_if(
         output / "package.key",

@@ -85,6 +85,13 @@ def grade_one(submission: Submission, pack: Pack, sandbox: Sandbox, slot: int = 
     )
 
 
+def _not_graded(submission: Submission, pack: Pack, error: Exception) -> Graded:
+    """The result where the grader itself failed: a row that says so, and the others go on."""
+    outcomes = tuple(Outcome(id, NOT_ATTEMPTED, "The grader failed on this submission.") for id in pack.exercises)
+    why = f"The grader failed on this submission: {type(error).__name__}: {error}"
+    return Graded(submission.student, str(submission.path), outcomes, (why[:500],), False, 0.0)
+
+
 @contextlib.contextmanager
 def prepared_sandbox(pack: Pack, isolation: str, limits: Limits):
     """A sandbox for a pack, with a warm cache, in which the pack's own solutions earn full marks.
@@ -201,6 +208,8 @@ def grade(
                 slot = slots.get()
                 try:
                     result = grade_one(submission, pack, sandbox, slot)
+                except Exception as error:
+                    return _not_graded(submission, pack, error)  # not kept: the next run tries again
                 finally:
                     slots.put(slot)
                 _keep(_place(kept, submission), result, submission, pack_key)

@@ -30,6 +30,7 @@ from ..exercises import attempt
 PACKAGE = pathlib.Path(__file__).resolve().parent.parent
 FIRST_USER = 61_184
 """User numbers from here on belong to no one on common systems: systemd gives them out while a program runs."""
+_MOST_SLOTS = 64
 HIDDEN = ("exercises", "grading")
 """The parts of the package that a submission must not see."""
 _NAMES = {"files": pathlib.Path("/course"), "cache": pathlib.Path("/cache")}
@@ -112,6 +113,8 @@ class Sandbox:
         cache: pathlib.Path | None = None,
     ):
         self.files, self.isolation, self.limits, self.cache = files, isolation, limits, cache
+        # Graders side by side take users of their own, so that limits on processes count each alone.
+        self._first_user = FIRST_USER + os.getpid() % 60 * _MOST_SLOTS
         if isolation == "user" and (os.name != "posix" or os.geteuid() != 0):
             raise IsolationError("Another user can only be taken on by root.")
         if isolation == "namespaces":
@@ -149,7 +152,7 @@ class Sandbox:
             self.limits if wall_seconds is None else self.limits._replace(wall_seconds=max(wall_seconds, 1.0))
         )
         with tempfile.TemporaryDirectory(prefix="submission-", ignore_cleanup_errors=True) as folder:
-            user = FIRST_USER + slot if self.isolation != "none" and os.geteuid() == 0 else None
+            user = self._first_user + slot % _MOST_SLOTS if self.isolation != "none" and os.geteuid() == 0 else None
             if user is not None and self.isolation == "user":
                 os.chown(folder, user, user)
             command = [sys.executable, "-I", "-B", str(self._seen(self.files) / "worker.py")]
