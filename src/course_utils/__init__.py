@@ -62,6 +62,7 @@ _PUBLIC = {
     "popular_claims": ("POPULAR_CLAIMS", "PopularClaim"),
     "claims": ("ClaimError", "claim"),
     "claims_table": ("ClaimRecord", "popular_claims_table", "read_claims", "statements_table", "verdict_on"),
+    "exercises": ("check", "hint"),
 }
 _MODULE_OF = {name: module for module, names in _PUBLIC.items() for name in names}
 

@@ -7,12 +7,13 @@ judge, a file a chapter holds the exercises, `catalogue` finds them, and `studen
 from .exercise import Exercise, Mistake
 from .judging import Outcome
 from .student import check, hint
-from .verdicts import equals, first_of, form_of, number_in, within
+from .verdicts import by_key, equals, first_of, form_of, number_in, within
 
 __all__ = [
     "Exercise",
     "Mistake",
     "Outcome",
+    "by_key",
     "check",
     "equals",
     "first_of",

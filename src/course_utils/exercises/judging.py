@@ -80,7 +80,8 @@ def where_it_failed(error: dict) -> str:
     """An error in words, with the student's line."""
     text = lambda name: str(error.get(name) or "")[:300]
     line = f" In line {text('number')}: {text('line')}" if error.get("line") else ""
-    return _sentence(f"{text('error')}: {text('message')}" if text("message") else text("error")) + line
+    kind = text("error") or "Error"
+    return _sentence(f"{kind}: {text('message')}" if text("message") else kind) + line
 
 
 def _sentence(text: str) -> str:

@@ -35,6 +35,8 @@ def form_of(answer, expected) -> str | None:
     """
     if answer is None:
         return "your function returns nothing: does it end with a `return`?"
+    if isinstance(answer, (list, dict)) and not answer and not isinstance(expected, (list, dict)):
+        return "your answer is empty"
     if isinstance(expected, str):
         return None if isinstance(answer, str) else "your answer must be a text"
     if isinstance(expected, dict) and isinstance(answer, dict) and set(answer) != set(expected):
@@ -53,7 +55,8 @@ def form_of(answer, expected) -> str | None:
         if yours[where].shape != array.shape:
             place = f"your answer{where}" if where else "your answer"
             needed = f"have shape {array.shape}" if array.ndim else "be one number"
-            return f"{place} has shape {yours[where].shape}; it must {needed}"
+            has = f"has shape {yours[where].shape}" if yours[where].ndim else "is one number"
+            return f"{place} {has}; it must {needed}"
     return None
 
 
@@ -152,6 +155,29 @@ def within(
         if not np.isfinite(number):
             return "what your answer leads to is not finite"
         return below.format(number) if number < low else above.format(number) if number > high else None
+
+    return verdict
+
+
+def by_key(
+    reference: Callable, symptoms: Mapping[str, Mapping[str, Callable]], *, rtol: float = 1e-3, atol: float = 1e-6
+) -> Callable[..., str | None]:
+    """A verdict on a dict: its keys in order, each as `equals` judges it, with symptoms of its own.
+
+    >>> both = by_key(lambda x: {"sum": x.sum(), "mean": x.mean()}, {"mean": {"this is the sum": lambda x: x.sum()}})
+    >>> both({"sum": 3.0, "mean": 3.0}, np.array([1.0, 2.0]))
+    'mean: this is the sum'
+    """
+
+    def verdict(answer, *arguments):
+        expected = reference(*arguments)
+        if told := form_of(answer, expected):
+            return told
+        for key, item in expected.items():
+            judged = equals(lambda *_, item=item: item, symptoms.get(key), rtol=rtol, atol=atol)
+            if told := judged(answer[key], *arguments):
+                return f"{key}: {told}"
+        return None
 
     return verdict
 

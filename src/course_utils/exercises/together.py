@@ -1,0 +1,496 @@
+"""The exercises of chapter 9, all fixes together."""
+
+import itertools
+import math
+
+import numpy as np
+
+from .exercise import Exercise, Mistake
+from .verdicts import equals, form_of, number_in
+
+# Exercise 1: what a fix gains alone, and what its absence costs beside all others.
+
+
+def _alone(accuracy):
+    n = accuracy.ndim
+    return np.array([accuracy[tuple(np.eye(n, dtype=int)[i])] - accuracy[(0,) * n] for i in range(n)])
+
+
+def _last(accuracy):
+    n = accuracy.ndim
+    return np.array([accuracy[(1,) * n] - accuracy[tuple(1 - np.eye(n, dtype=int)[i])] for i in range(n)])
+
+
+def _means(accuracy):
+    return np.array([accuracy.take(1, i).mean() - accuracy.take(0, i).mean() for i in range(accuracy.ndim)])
+
+
+def _table_cases(rng):
+    for n in (5, 3):
+        yield (np.float32(rng.uniform(0.1, 0.9, (2,) * n)),)
+
+
+_AXES = "import jax.numpy as jnp\nimport numpy as np\ndef alone_and_last(accuracy):\n    n = accuracy.ndim\n    e = np.eye(n, dtype=int)\n"
+
+alone_and_last = Exercise(
+    id="together-1",
+    name="alone_and_last",
+    title="Two stories about one table",
+    level="easy",
+    skills=("ablation", "interaction of fixes"),
+    hints=(
+        "Which entry of the table is the network without any fix, and which has fix 1 alone?",
+        "An array takes a tuple as its index: `accuracy[(0, 1, 0)]`. The rows of `np.eye` are such tuples, nearly.",
+        "The second row starts from the network with all fixes, and switches one of them off.",
+    ),
+    cases=_table_cases,
+    verdict=equals(
+        lambda accuracy: np.array([_alone(accuracy), _last(accuracy)]),
+        {
+            "the rows are swapped: gains alone come first": lambda accuracy: np.array(
+                [_last(accuracy), _alone(accuracy)]
+            ),
+            "the second row has the wrong sign: a fix that is missed costs something, and counts as positive": (
+                lambda accuracy: np.array([_alone(accuracy), -_last(accuracy)])
+            ),
+            "the first row has the wrong sign: a fix that helps counts as positive": (
+                lambda accuracy: np.array([-_alone(accuracy), _last(accuracy)])
+            ),
+            "these are main effects, averages over all other fixes; here each number compares two networks only": (
+                lambda accuracy: np.array([_means(accuracy)] * 2)
+            ),
+            "the first row is an average over all other fixes; here it compares two networks only": (
+                lambda accuracy: np.array([_means(accuracy), _last(accuracy)])
+            ),
+            "the second row is an average over all other fixes; here it compares two networks only": (
+                lambda accuracy: np.array([_alone(accuracy), _means(accuracy)])
+            ),
+            "both rows start from the network without fixes; the second starts from the one with all": (
+                lambda accuracy: np.array([_alone(accuracy)] * 2)
+            ),
+            "both rows start from the network with all fixes; the first starts from the one without any": (
+                lambda accuracy: np.array([_last(accuracy)] * 2)
+            ),
+            "your fixes come in the reverse order: the first axis is fix 1": (
+                lambda accuracy: np.array([_alone(accuracy), _last(accuracy)])[:, ::-1]
+            ),
+            "these are accuracies, not differences between two of them": lambda accuracy: np.array(
+                [_alone(accuracy) + accuracy.flat[0], accuracy.flat[-1] - _last(accuracy)]
+            ),
+        },
+    ),
+    mistakes=(
+        Mistake(
+            _AXES
+            + "    m = [accuracy.take(1, i).mean() - accuracy.take(0, i).mean() for i in range(n)]\n    return jnp.array([m, m])",
+            "main effects",
+        ),
+        Mistake(
+            _AXES + "    return jnp.array([[accuracy[tuple(v)] - accuracy[(0,) * n] for v in e],\n"
+            "        [accuracy[tuple(1 - v)] - accuracy[(1,) * n] for v in e]])",
+            "the second row has the wrong sign",
+        ),
+        Mistake(
+            _AXES + "    return jnp.array([[accuracy[tuple(v)] - accuracy[(0,) * n] for v in e],\n"
+            "        [accuracy.take(1, i).mean() - accuracy.take(0, i).mean() for i in range(n)]])",
+            "the second row is an average",
+        ),
+        Mistake(
+            _AXES
+            + "    return jnp.array([[accuracy[tuple(v)] for v in e], [accuracy[tuple(1 - v)] for v in e]])",
+            "these are accuracies",
+        ),
+    ),
+)
+
+
+# Exercise 2: a sigmoid network that computes what a tanh network does.
+
+
+def _logits(layers, inputs, phi):
+    *hidden, (readout, last_bias) = layers
+    for weight, bias in hidden:
+        inputs = phi(inputs @ weight + bias)
+    return inputs @ readout + last_bias
+
+
+def _sigmoid(z):
+    return 0.5 * np.tanh(z / 2) + 0.5
+
+
+def _disguised(layers, first=(2, 0, 2), hidden=(4, 2, 2), readout=(2, 1, 1), axis=0):
+    """Each layer's factors: of its weights, of the sum that its bias loses, and of its bias."""
+    factors = [first, *[hidden] * (len(layers) - 2), readout]
+    summed = lambda weight: (
+        weight.sum(axis) if axis == 0 or weight.shape[0] == weight.shape[1] else weight.sum(0)
+    )
+    return [(a * w, c * b - shift * summed(w)) for (w, b), (a, shift, c) in zip(layers, factors, strict=True)]
+
+
+_WRONG_DISGUISES = {
+    "the tanh network's numbers came back unchanged: a sigmoid is a tanh of half its argument": (
+        dict(first=(1, 0, 1), hidden=(1, 0, 1), readout=(1, 0, 1))
+    ),
+    "the argument is right for tanh outputs, but from layer 2 on the inputs are sigmoid outputs": (
+        dict(hidden=(2, 0, 2), readout=(1, 0, 1))
+    ),
+    "the hidden layers are not right yet: from layer 2 on the inputs are sigmoid outputs": dict(
+        hidden=(2, 0, 2)
+    ),
+    "the first layer's inputs are the data, which wear no disguise": dict(first=(4, 2, 2)),
+    "the readout still expects tanh outputs": dict(readout=(1, 0, 1)),
+    "the readout has no activation, so nothing halves its argument": dict(readout=(4, 2, 2)),
+    "the biases miss something: sigmoid outputs are a half on average, tanh outputs zero": dict(
+        hidden=(4, 0, 2), readout=(2, 0, 1)
+    ),
+    "the hidden biases miss something: sigmoid outputs are a half on average, tanh outputs zero": dict(
+        hidden=(4, 0, 2)
+    ),
+    "the readout's bias misses something: sigmoid outputs are a half on average, tanh outputs zero": dict(
+        readout=(2, 0, 1)
+    ),
+    "in the hidden biases the sum of weights has the wrong factor: it belongs inside the argument that you double": dict(
+        hidden=(4, 1, 2)
+    ),
+    "the sum of weights has the wrong sign": dict(hidden=(4, -2, 2), readout=(2, -1, 1)),
+    "you sum the weights along the wrong axis: a unit's incoming weights are a column": dict(axis=1),
+    "the given biases are not doubled with the rest of the argument": dict(first=(2, 0, 1), hidden=(4, 2, 1)),
+    "the given biases got lost": dict(first=(2, 0, 0), hidden=(4, 2, 0), readout=(2, 1, 0)),
+}
+
+
+def _judge_disguise(answer, layers):
+    form = form_of(answer, layers)
+    if form:
+        return form
+    pairs = lambda tree: [(np.asarray(weight, float), np.asarray(bias, float)) for weight, bias in tree]
+    layers, answer = pairs(layers), pairs(answer)
+    if not all(np.isfinite(part).all() for pair in answer for part in pair):
+        return "your layers hold infinite numbers or NaN"
+    inputs = np.random.default_rng(5).normal(0, 1, (32, layers[0][0].shape[0]))
+    found = _logits(answer, inputs, _sigmoid)
+    same = lambda a, b: np.abs(a - b).max() < 2e-3 * np.abs(b).max()
+    if same(found, _logits(layers, inputs, np.tanh)):
+        return None
+    for told, factors in _WRONG_DISGUISES.items():
+        if same(found, _logits(_disguised(layers, **factors), inputs, _sigmoid)):
+            return told
+    return "the sigmoid network of your layers gives other logits than the tanh network"
+
+
+def _disguise_cases(rng):
+    for _ in range(2):
+        shapes = (12, 16), (16, 16), (16, 16), (16, 16), (16, 4)
+        weights = [np.float32(rng.normal(0, 1 / a**0.5, (a, b))) for a, b in shapes]
+        biases = [np.float32(rng.normal(0, 0.3, b)) for _, b in shapes]
+        yield (list(zip(weights, biases, strict=True)),)
+
+
+def _disguise_mistake(first, hidden, last):
+    return (
+        "def as_sigmoids(layers):\n    (w, b), *hidden, (r, c) = layers\n"
+        f"    return [{first}, *[{hidden} for w, b in hidden], {last}]"
+    )
+
+
+as_sigmoids = Exercise(
+    id="together-2",
+    name="as_sigmoids",
+    title="A tanh in disguise",
+    level="medium",
+    skills=("sigmoid and tanh", "pre-activations", "vanishing in sigmoid layers"),
+    hints=(
+        "Call tanh outputs t and sigmoid outputs h, and solve h = ½ tanh(z/2) + ½ for the tanh. So t = …",
+        "Write the tanh layer's pre-activation t W + b in terms of h. What multiplies h, and what is left over for the bias?",
+        "Three kinds of layers differ: the first sees the data, the hidden ones see h, and the readout has no activation.",
+    ),
+    cases=_disguise_cases,
+    verdict=_judge_disguise,
+    mistakes=(
+        Mistake(_disguise_mistake("(2 * w, 2 * b)", "(2 * w, 2 * b)", "(r, c)"), "from layer 2 on"),
+        Mistake(
+            _disguise_mistake(
+                "(4 * w, 2 * b - 2 * w.sum(0))", "(4 * w, 2 * b - 2 * w.sum(0))", "(2 * r, c - r.sum(0))"
+            ),
+            "the data",
+        ),
+        Mistake(
+            _disguise_mistake("(2 * w, 2 * b)", "(4 * w, 2 * b - 2 * w.sum(0))", "(r, c)"),
+            "readout still expects",
+        ),
+        Mistake(_disguise_mistake("(2 * w, 2 * b)", "(4 * w, 2 * b)", "(2 * r, c)"), "biases miss something"),
+        Mistake(
+            _disguise_mistake("(2 * w, 2 * b)", "(4 * w, 2 * b - 2 * w.sum(1))", "(2 * r, c - r.sum(0))"),
+            "wrong axis",
+        ),
+        Mistake(
+            _disguise_mistake("(2 * w, 2 * b)", "(4 * w, 2 * b - w.sum(0))", "(2 * r, c - r.sum(0))"),
+            "wrong factor",
+        ),
+    ),
+)
+
+
+# Exercise 3: how much the best of several learning rates flatters a fix that does nothing.
+
+_LINE = np.linspace(-9, 9, 20_001)
+_DENSITY = np.exp(-(_LINE**2) / 2) / math.sqrt(2 * math.pi)
+
+
+def _largest(count, power=1):
+    """The mean of the largest of some standard normal numbers, or of its power."""
+    below = np.cumsum(_DENSITY) * (_LINE[1] - _LINE[0])
+    return float((_LINE**power * count * below ** (count - 1) * _DENSITY).sum() * (_LINE[1] - _LINE[0]))
+
+
+def _largest_size(count):
+    """The mean of the largest absolute value of some standard normal numbers."""
+    step, positive = _LINE[1] - _LINE[0], _LINE >= 0
+    below = np.cumsum(2 * _DENSITY[positive]) * step
+    return float((_LINE[positive] * count * below ** (count - 1) * 2 * _DENSITY[positive]).sum() * step)
+
+
+def _judge_bonus(answer, noise, rates, seeds):
+    wrong = number_in(answer)
+    if wrong:
+        return wrong
+    of_mean = noise / seeds**0.5
+    right = of_mean * _largest(rates)
+    near = lambda number, share=0.03: abs(answer - number) < share * abs(number)
+    if near(right):
+        return None
+    spread = of_mean * math.sqrt(_largest(rates, 2) - _largest(rates) ** 2)
+    median = {3: 0.66983, 5: 0.53557}[seeds]
+    for told, number in (
+        ("noise does average out in one mean; here you take the largest of several", 0.0),
+        (
+            "this is the bonus for single runs: what does a mean over seeds do to the noise?",
+            noise * _largest(rates),
+        ),
+        ("the noise of a mean falls with the root of the number of seeds", noise / seeds * _largest(rates)),
+        (
+            "this takes the best of all single runs; first comes a mean over seeds",
+            noise * _largest(rates * seeds),
+        ),
+        (
+            "this is the largest of as many tries as there are seeds: look again which of the two numbers is which",
+            of_mean * _largest(seeds),
+        ),
+        ("rates and seeds are swapped", noise / rates**0.5 * _largest(seeds)),
+        ("this is how much the bonus spreads, not its mean", spread),
+        (
+            "this is the largest size, with the sign left out; an accuracy can also come out too low",
+            of_mean * _largest_size(rates),
+        ),
+        (
+            "this formula holds for very many tries; here they are few",
+            of_mean * math.sqrt(2 * math.log(rates)),
+        ),
+        ("this takes a median over seeds; here it is the mean", noise * median * _largest(rates)),
+        ("this is the noise of one mean: what does picking the best of several add up to?", of_mean),
+    ):
+        if abs(answer) < 0.02 * right if number == 0 else near(number):
+            return told
+    side = "large" if answer > right else "small"
+    if near(right, 0.1):
+        return f"this is near, and a little too {side}: if you draw at random, draw more often"
+    return f"this is too {side} a bonus"
+
+
+def _bonus_cases(rng):
+    # Six rates and five seeds tell all wrong formulas apart.
+    for rates, seeds in ((6, 5), (3, 3), (8, 3)):
+        yield round(float(rng.uniform(0.02, 0.09)), 4), rates, seeds
+
+
+def _bonus_mistake(bonus):
+    return (
+        "import numpy as np\ndef winners_bonus(noise, rates, seeds):\n"
+        f"    runs = noise * np.random.default_rng(0).standard_normal((40_000, rates, seeds))\n    return float({bonus})"
+    )
+
+
+winners_bonus = Exercise(
+    id="together-3",
+    name="winners_bonus",
+    title="The winner's bonus",
+    level="medium",
+    skills=("fair comparison", "best of several learning rates", "noise between seeds"),
+    hints=(
+        "Play the comparison with random numbers: a table of runs, one row a learning rate, one column a seed.",
+        "Which comes first: the mean over the seeds, or the best of the rates?",
+        "One table gives one bonus, and it is noisy. Draw 100,000 tables at once as one array with three axes.",
+    ),
+    cases=_bonus_cases,
+    verdict=_judge_bonus,
+    mistakes=(
+        Mistake(_bonus_mistake("runs.mean()"), "average out"),
+        Mistake(_bonus_mistake("runs[:, :, 0].max(1).mean()"), "what does a mean over seeds do"),
+        Mistake(_bonus_mistake("runs.max((1, 2)).mean()"), "best of all single runs"),
+        Mistake(_bonus_mistake("runs.mean(2).max(1).std()"), "spreads"),
+        Mistake(_bonus_mistake("abs(runs.mean(2)).max(1).mean()"), "sign left out"),
+        Mistake(_bonus_mistake("np.median(runs, 2).max(1).mean()"), "median over seeds"),
+        Mistake(
+            "def winners_bonus(noise, rates, seeds):\n    return noise / seeds**0.5 * (2 * __import__('math').log(rates)) ** 0.5",
+            "very many",
+        ),
+    ),
+)
+
+
+# Exercise 4: a factorial experiment on the gradient, before any training.
+
+_BROKEN, _CURED = 3.0, 2**0.5
+
+
+def _gradient(weights, inputs, signal, scale, norm, skip, axis=0, through=True, inner=False, ddof=0):
+    """∂loss/∂x by hand. The last four arguments make mistakes."""
+    h, kept = inputs, []
+    for weight in weights:
+        z = scale * h @ weight
+        deviation = np.sqrt(z.var(axis, keepdims=True, ddof=ddof) + 1e-5)
+        y = (z - z.mean(axis, keepdims=True)) / deviation if norm else z
+        on = (y + skip * h if inner else y) > 0
+        kept.append((weight, y, deviation, on))
+        h = np.where(on, y + skip * h, 0) if inner else skip * h + np.where(on, y, 0)
+    g = signal
+    for weight, y, deviation, on in kept[::-1]:
+        branch = g * on
+        around = branch if inner else g
+        if norm and through:
+            branch = branch - branch.mean(axis, keepdims=True) - y * (branch * y).mean(axis, keepdims=True)
+        g = skip * around + scale * (branch / deviation if norm else branch) @ weight.T
+    return g
+
+
+def _decades(weights, inputs, signal, **mistakes):
+    ratio = [
+        np.linalg.norm(_gradient(weights, inputs, signal, *switches, **mistakes)) / np.linalg.norm(signal)
+        for switches in itertools.product((_BROKEN, _CURED), (False, True), (0.0, 1.0))
+    ]
+    return np.log10(ratio).reshape(2, 2, 2)
+
+
+_PAIRS = ((0, 1), (0, 2), (1, 2))
+_SIGNS = np.indices((2, 2, 2)) * 2 - 1
+
+
+def _effects(table, half=1.0):
+    main = [(sign * table).mean() * 2 for sign in _SIGNS]
+    return {
+        "decades": table,
+        "main": np.array(main),
+        "pairs": np.array([(_SIGNS[a] * _SIGNS[b] * table).mean() * 2 / half for a, b in _PAIRS]),
+    }
+
+
+def _one_at_a_time(table):
+    """Each effect where the other fixes are off, not averaged over them."""
+    alone = np.array([table[1, 0, 0], table[0, 1, 0], table[0, 0, 1]]) - table[0, 0, 0]
+    pairs = np.array([table[1, 1, 0], table[1, 0, 1], table[0, 1, 1]]) - table[0, 0, 0]
+    return {"decades": table, "main": alone, "pairs": (pairs - [alone[a] + alone[b] for a, b in _PAIRS]) / 2}
+
+
+_with = lambda **mistakes: lambda *case: _effects(_decades(*case, **mistakes))
+_then = lambda change: lambda *case: _effects(change(_decades(*case)))
+
+
+def _experiment_cases(rng):
+    for _ in range(2):
+        weights = np.float32(rng.normal(0, 1 / 16**0.5, (6, 16, 16)))
+        yield weights, np.float32(rng.normal(0, 1, (8, 16))), np.float32(rng.normal(0, 1, (8, 16)))
+
+
+def _experiment_mistake(
+    axis=0,
+    out="skip * h + jax.nn.relu(z)",
+    log="jnp.log10",
+    hold="{}",
+    ratio="norm(g) / norm(signal)",
+    half=2,
+    main=None,
+):
+    main = main or "(effect(table, i) for i in range(3))"
+    return (
+        "from itertools import product\nimport jax\nimport jax.numpy as jnp\nnorm = jnp.linalg.norm\n"
+        "def gradient_effects(weights, inputs, signal):\n    def decades(scale, on, skip):\n        def network(h):\n"
+        "            for w in weights:\n                z = scale * h @ w\n                if on:\n"
+        f"                    m, v = {hold.format(f'(z.mean({axis}, keepdims=True), z.var({axis}, keepdims=True))')}\n"
+        f"                    z = (z - m) / jnp.sqrt(v + 1e-5)\n                h = {out}\n            return h\n"
+        f"        g = jax.vjp(network, inputs)[1](signal)[0]\n        return {log}({ratio})\n"
+        "    table = jnp.array([decades(*s) for s in product((3.0, 2**0.5), (False, True), (0.0, 1.0))]).reshape(2, 2, 2)\n"
+        "    effect = lambda t, i: (t.take(1, i) - t.take(0, i)).mean()\n"
+        f"    pair = lambda i, j: (effect(table.take(1, j), i) - effect(table.take(0, j), i)) / {half}\n"
+        f"    return dict(decades=table, main=jnp.array(list({main})), pairs=jnp.array([pair(0, 1), pair(0, 2), pair(1, 2)]))"
+    )
+
+
+gradient_effects = Exercise(
+    id="together-4",
+    name="gradient_effects",
+    title="A factorial experiment on the gradient",
+    level="hard",
+    skills=("main effect and interaction", "backward signal", "batch normalization", "residual layer"),
+    hints=(
+        "Write one network with three arguments: scale, norm, skip. `jax.vjp(network, inputs)` gives a function that takes ∂loss/∂h "
+        "at its end back to its start.",
+        "`itertools.product` of three pairs gives the eight settings in the order of the table's axes.",
+        "A main effect is a mean with the fix minus a mean without. Slicing with `take(1, axis)` leaves the other axes to average over.",
+        "An interaction is half the difference between an effect with the other fix and without it. Compute it as a main effect "
+        "in two halves of the table.",
+    ),
+    cases=_experiment_cases,
+    verdict=equals(
+        _with(),
+        {
+            "your statistics go over the units of a sample; batch normalization takes them over the batch": _with(
+                axis=-1
+            ),
+            "your variance divides by one sample less: batch normalization takes the plain mean of squares": _with(
+                ddof=1
+            ),
+            "your gradient does not pass through the batch's mean and variance: they depend on the inputs too": _with(
+                through=False
+            ),
+            "the skip must go around the activation, not into it": _with(inner=True),
+            "a decade is a factor of ten: which logarithm is that?": _then(lambda table: table * np.log(10)),
+            "these are decades of squared norms": _then(lambda table: 2 * table),
+            "your ratio is upside down: it says how the signal grows on its way to the inputs": _then(
+                lambda table: -table
+            ),
+            "these are ratios, not their logarithms": _then(lambda table: 10**table),
+            "the axes are in another order: init, norm, skip": _then(lambda table: table.swapaxes(1, 2)),
+            "the first axis goes from the broken scale to the cured one": _then(lambda table: table[::-1]),
+            "the table is right; an interaction is half of the difference of two effects": (
+                lambda *case: _effects(_decades(*case), half=0.5)
+            ),
+            "the table is right; a main effect averages over the other fixes, with them off and on": (
+                lambda *case: _effects(_decades(*case)) | {"main": _one_at_a_time(_decades(*case))["main"]}
+            ),
+            "the table is right; an effect averages over the other fixes, with them off and on": (
+                lambda *case: _one_at_a_time(_decades(*case))
+            ),
+            "the table is right; an interaction of two fixes averages over the third": (
+                lambda *case: _effects(_decades(*case)) | {"pairs": _one_at_a_time(_decades(*case))["pairs"]}
+            ),
+        },
+        atol=0.01,
+    ),
+    mistakes=(
+        Mistake(_experiment_mistake(axis=-1), "over the units"),
+        Mistake(_experiment_mistake(hold="jax.lax.stop_gradient({})"), "does not pass through"),
+        Mistake(_experiment_mistake(out="jax.nn.relu(z + skip * h)"), "around the activation"),
+        Mistake(_experiment_mistake(log="jnp.log"), "which logarithm"),
+        Mistake(_experiment_mistake(ratio="(g**2).sum() / (signal**2).sum()"), "squared norms"),
+        Mistake(_experiment_mistake(half=1), "half of the difference"),
+        Mistake(
+            _experiment_mistake(
+                main="(table[1, 0, 0] - table[0, 0, 0], table[0, 1, 0] - table[0, 0, 0], table[0, 0, 1] - table[0, 0, 0])"
+            ),
+            "a main effect averages",
+        ),
+    ),
+)
+
+
+EXERCISES = (alone_and_last, as_sigmoids, winners_bonus, gradient_effects)
