@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -142,6 +143,29 @@ def test_the_worked_example_is_assigned_and_its_solutions_earn_full_marks(capsys
     status, text = says(capsys, "grade", tmp_path / "m" / "pack", tmp_path / "in", "--out", tmp_path / "out")
     (row,) = table(tmp_path / "out" / "grades.csv")
     assert status == 0 and row["total"] == row["max"], text
+
+
+def test_the_page_for_instructors_leads_from_nothing_to_a_graded_class(tmp_path):
+    """Every command of the page, as it stands there and in its order, in a folder with the chapters and the example."""
+    text = (ROOT / "chapters" / "instructors.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    commands = [line for block in blocks for line in block.replace("\\\n", " ").splitlines() if line.startswith("course ")]
+    assert len(commands) == 7
+    (tmp_path / "chapters").symlink_to(ROOT / "chapters")
+    (tmp_path / "my_exercises").symlink_to(ROOT / "examples" / "own_exercises")
+    (tmp_path / "submissions").mkdir()
+    (tmp_path / "canvas.csv").write_text(GRADEBOOK)
+    environment = {**os.environ, "PATH": f"{pathlib.Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    for command in commands:
+        if " grade " in command:
+            shutil.copy(tmp_path / "hw1" / "pack" / "with_solutions.ipynb", tmp_path / "submissions" / "doejane_101_1_hw.ipynb")
+            shutil.copy(tmp_path / "hw1" / "homework-1.ipynb", tmp_path / "submissions" / "mroe.ipynb")
+        done = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, command + done.stderr
+    best, blank = table(tmp_path / "graded" / "grades.csv")
+    assert best["total"] == best["max"] and blank["total"] == "0"
+    rows = table(tmp_path / "import.csv")
+    assert [row["Homework 1"] for row in rows] == [best["max"], f"{float(best['total'])}", "0.0", ""]
 
 
 # Grading a class.

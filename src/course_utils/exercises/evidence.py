@@ -490,7 +490,8 @@ def _condition_verdict(answer, sentence, runs, held):
     chosen, deciding = (runs[:, SETTINGS.index(name)] for name in (setting, decides))
     if abs(np.corrcoef(chosen, deciding)[0, 1]) > 0.6:
         return (
-            f"{told}: in the table your setting only went along with another one, and there it no longer does"
+            "your setting only went along with another one in the table. New networks are free of that habit, "
+            f"and there your condition is wrong in {wrong:.0%} of the cases"
         )
     return f"{told}: does another setting split the table better?"
 

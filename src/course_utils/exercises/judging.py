@@ -85,5 +85,5 @@ def where_it_failed(error: dict) -> str:
 
 
 def _sentence(text: str) -> str:
-    text = text[0].upper() + text[1:]
+    text = text[0].upper() + text[1:] if text[0].isascii() else text  # χ is a symbol, not a word
     return text if text.endswith((".", "?", "!")) else text + "."

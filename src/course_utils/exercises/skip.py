@@ -274,9 +274,9 @@ def _removal_cases(rng):
 
 _DIRECTION_HEAD = (
     "import jax\nimport jax.numpy as jnp\ndef run(ws, x, r, skip):\n    for w in ws:\n        x = skip * x + jnp.tanh(x @ w)\n"
-    "    return (x @ r).sum()\ncos = lambda a, b: (a * b).sum() / jnp.linalg.norm(a) / jnp.linalg.norm(b)\n"
+    "    return (x @ r).sum()\ngradient = jax.jit(jax.grad(run, argnums=1))\ncos = lambda a, b: (a * b).sum() / jnp.linalg.norm(a) / jnp.linalg.norm(b)\n"
     "def direction_kept(weights, inputs, readout, skip):\n    ws, n = list(weights), len(weights)\n"
-    "    grad = lambda ws: jax.grad(run, argnums=1)(ws, inputs, readout, skip)\n    whole = grad(ws)\n"
+    "    grad = lambda ws: gradient(ws, inputs, readout, skip)\n    whole = grad(ws)\n"
 )
 
 direction_kept = Exercise(
@@ -325,6 +325,12 @@ direction_kept = Exercise(
         atol=3e-3,
     ),
     mistakes=(
+        Mistake(
+            _DIRECTION_HEAD.replace("argnums=1", "argnums=0") + "    flat = lambda parts: jnp.stack(parts)\n"
+            "    gone = lambda i: flat([*(g := grad(ws[:i] + ws[i + 1 :]))[:i], 0 * ws[i], *g[i:]])\n"
+            "    return jnp.array([cos(gone(i), flat(whole)) for i in range(n)])",
+            "with respect to the weights",
+        ),
         Mistake(
             _DIRECTION_HEAD
             + "    return jnp.array([cos(grad(ws[:i] + [0 * ws[i]] + ws[i + 1 :]), whole) for i in range(n)])",

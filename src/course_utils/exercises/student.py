@@ -1,6 +1,7 @@
 """What a student calls: `check` and `hint`."""
 
 import html
+import re
 
 from .._build import in_build
 from .attempt import answers
@@ -31,8 +32,13 @@ class _Note:
     def _repr_html_(self):
         return (
             f'<div class="exercise-note exercise-{self.kind}" role="status">'
-            f"<strong>{html.escape(self.sign)}.</strong> {html.escape(self.text)}</div>"
+            f"<strong>{html.escape(self.sign)}.</strong> {_with_code(self.text)}</div>"
         )
+
+
+def _with_code(text: str) -> str:
+    """A text as HTML, with code where backticks stand."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
 
 
 def check(exercise: str, answer):

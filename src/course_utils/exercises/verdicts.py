@@ -101,12 +101,12 @@ def equals(
         for told, wrong in (symptoms or {}).items():
             if _same(answer, wrong(*arguments), rtol, atol):
                 return told
-        return form_of(answer, expected) or _difference(answer, expected)
+        return form_of(answer, expected) or _difference(answer, expected, rtol, atol)
 
     return verdict
 
 
-def _difference(answer, expected) -> str:
+def _difference(answer, expected, rtol: float, atol: float) -> str:
     """Where an answer of the right form differs, without the expected value."""
     if isinstance(expected, str):
         return f"{answer!r} is not right here"
@@ -115,13 +115,11 @@ def _difference(answer, expected) -> str:
         return "your answer holds infinite numbers or NaN"
     ratios = []
     for where, array in _as_arrays(expected):
-        wrong = ~np.isclose(yours[where], array, rtol=1e-3, atol=1e-6)
+        wrong = ~np.isclose(yours[where], array, rtol=rtol, atol=atol)
         if wrong.any():
             ratios.append(
                 (where, int(wrong.sum()), array.size, (np.abs(yours[where]) > np.abs(array))[wrong])
             )
-    if not ratios:
-        return "your numbers are close, but not as close as single precision allows"
     where, count, size, larger = ratios[0]
     side = "too large" if larger.all() else "too small" if not larger.any() else "off"
     place = f" in your answer{where}" if where else ""

@@ -10,10 +10,12 @@ Three ways, by what the system can do:
 Under all three it has limits on time, memory, processes and files, and all of its processes are killed at the end.
 """
 
+import compileall
 import contextlib
 import json
 import os
 import pathlib
+import py_compile
 import selectors
 import shutil
 import subprocess
@@ -88,6 +90,8 @@ def public_files(folder: pathlib.Path) -> None:
     (folder / "package" / PACKAGE.name / "exercises.py").write_text(NO_CHECKS, encoding="utf-8")
     for source in (pathlib.Path(__file__).with_name("worker.py"), pathlib.Path(attempt.__file__)):
         shutil.copy(source, folder)
+    # Submissions can write no compiled files, and each would compile these anew.
+    compileall.compile_dir(folder, quiet=2, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
     for path in (folder, *folder.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
 
