@@ -26,7 +26,7 @@ test-fast: $(READY) ## the tests that take seconds
 	$(BIN)/python -m pytest -n 2 -m "not slow and not site"
 
 test-colab: .venv-colab/ready ## the fast tests and the chapters with Colab's versions
-	.venv-colab/bin/python -m pytest -n 2 tests -m "not site and not lock"
+	.venv-colab/bin/python -m pytest -n 2 -m "not site and not lock"
 
 lint: $(READY) ## ruff
 	$(BIN)/ruff check .

@@ -377,6 +377,13 @@ def test_a_cell_that_uses_what_a_later_cell_defines_gets_a_second_try(graded):
     assert statuses(graded(notebook_of("half = one() / 2", "def one(): return 1.0", HONEST["trial-1"], HONEST["trial-3"]))) == ALL
 
 
+def test_an_answer_is_asked_with_the_names_of_its_own_moment(graded):
+    """A later cell that calls something else by the same name does not change an earlier answer; a helper may come later."""
+    first = "power = 2\ndef length(x):\n    return root(sum(x**power))"
+    later = "power = 1\nfactor = 2\ndef root(x): return x**0.5\ndef twice(x):\n    return factor * x**power"
+    assert statuses(graded(notebook_of(first, "half = 0.5", later, "factor = 9; x = 3"))) == ALL
+
+
 def test_windows_line_ends_a_byte_order_mark_and_lists_of_lines(graded):
     sources = [source.replace("\n", "\r\n").splitlines(keepends=True) for source in HONEST.values()]
     text = json.dumps(notebook_of(*sources), indent=1).replace("\n", "\r\n")

@@ -32,7 +32,7 @@ ORDER = [
 ]
 ORDER.insert(ORDER.index("explorer"), "_explorer_base")
 # The same inside the two packages at the end, which know of all above them.
-EXERCISES = ["attempt", "exercise", "verdicts", "judging", *CHAPTERS, "catalogue", "student", "asserting"]
+EXERCISES = ["attempt", "exercise", "verdicts", "judging", "reference", *CHAPTERS, "catalogue", "student", "asserting"]
 GRADING = [
     "notebooks", "proof", "packs", "assign", "submissions", "worker", "sandbox", "collect", "grade", "reports", "autograder",
     "export_nbgrader", "export_gradescope", "export_canvas", "cli",

@@ -10,6 +10,7 @@ import importlib
 import numbers
 import traceback
 import types
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,6 +19,14 @@ MAX_NUMBERS = 200_000
 MAX_TEXT = 10_000
 """The most characters that one text in an answer, or one error message, may hold."""
 _MAX_DEPTH = 8
+
+
+class Typed(NamedTuple):
+    """A named tuple of the course's as an argument: made where the student's code runs, so that a judge need not import it."""
+
+    type: str
+    """``"module:name"``."""
+    fields: dict
 
 
 def encode(value, depth: int = 0):
@@ -33,6 +42,8 @@ def encode(value, depth: int = 0):
         if isinstance(value, str) and len(value) > MAX_TEXT:
             raise ValueError(f"a text of {len(value)} characters; at most {MAX_TEXT} are read")
         return {"plain": value}
+    if isinstance(value, Typed):
+        return {"fields": encode(value.fields, depth), "type": value.type}
     if hasattr(value, "_asdict"):
         kind = type(value)
         return {"fields": encode(value._asdict(), depth), "type": f"{kind.__module__}:{kind.__qualname__}"}

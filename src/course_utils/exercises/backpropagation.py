@@ -3,40 +3,8 @@
 import numpy as np
 
 from .exercise import Exercise, Mistake
+from .reference import network_gradients, singles
 from .verdicts import equals, form_of, number_in
-
-
-def network_gradients(layers, inputs, labels, activate, slope):
-    """Logits, and the gradient of the mean cross-entropy for each layer's weights and biases, layer 1 first.
-
-    Args:
-        layers: ``(weight, bias)`` of each layer, the readout last.
-        inputs: ``[batch, input_size]``.
-        labels: ``[batch]``.
-        activate: the hidden layers' activation, of a NumPy array.
-        slope: its derivative, of the pre-activations.
-    """
-    outputs, slopes = [inputs], []
-    for weight, bias in layers[:-1]:
-        z = outputs[-1] @ weight + bias
-        outputs.append(activate(z))
-        slopes.append(slope(z))
-    logits = outputs[-1] @ layers[-1][0] + layers[-1][1]
-    odds = np.exp(logits - logits.max(1, keepdims=True))
-    error = odds / odds.sum(1, keepdims=True)
-    error[np.arange(len(labels)), labels] -= 1
-    signal, gradients = error / len(labels), []
-    for k in reversed(range(len(layers))):
-        gradients.append((outputs[k].T @ signal, signal.sum(0)))
-        if k > 0:
-            signal = (signal @ layers[k][0].T) * slopes[k - 1]
-    return logits, gradients[::-1]
-
-
-def singles(values):
-    """Arrays rounded to single precision, in which they reach the student."""
-    return [np.asarray(value, np.float32).astype(float) for value in values]
-
 
 # 1. The two signals of a chain of numbers.
 
@@ -149,7 +117,7 @@ _LAYERS = 5
 
 def _tanh_gradients(weights, inputs, labels):
     layers = [(weight, np.zeros(weight.shape[1])) for weight in weights]
-    _, gradients = network_gradients(layers, inputs, labels, np.tanh, lambda z: 1 - np.tanh(z) ** 2)
+    _, gradients, _ = network_gradients(layers, inputs, labels, np.tanh, lambda z: 1 - np.tanh(z) ** 2)
     return [weight for weight, _ in gradients]
 
 

@@ -2,89 +2,9 @@
 
 import numpy as np
 
-from ..networks import Layer, Params
 from .exercise import Exercise, Mistake
+from .reference import fresh, gradient_norms, gradients_of, logits_of, loss_of, matrices, params_of, stepped
 from .verdicts import equals
-
-# An independent network in NumPy: plain hidden layers and a readout, softmax cross-entropy, backpropagation by hand.
-
-VALUES = {"tanh": np.tanh, "relu": lambda z: np.maximum(z, 0), "sigmoid": lambda z: 1 / (1 + np.exp(-z))}
-SLOPES = {
-    "tanh": lambda z: 1 - np.tanh(z) ** 2,
-    "relu": lambda z: (z > 0) * 1.0,
-    "sigmoid": lambda z: VALUES["sigmoid"](z) * VALUES["sigmoid"](-z),
-}
-
-
-def matrices(params) -> list[tuple[np.ndarray, np.ndarray]]:
-    """(weight, bias) of each layer, the readout last, from `Params` or from the dicts that an answer arrives as."""
-    part = lambda of, name: np.asarray(of[name] if isinstance(of, dict) else getattr(of, name), float)
-    first, hidden, readout = (
-        params[n] if isinstance(params, dict) else getattr(params, n) for n in Params._fields
-    )
-    pairs = [(part(layer, "weight"), part(layer, "bias")) for layer in (first, hidden, readout)]
-    return [pairs[0], *zip(*pairs[1], strict=True), pairs[2]]
-
-
-def params_of(layers) -> Params:
-    """`Params` from (weight, bias) of each layer."""
-    first, *hidden, readout = layers
-    return Params(
-        Layer(*first), Layer(*(np.stack(part) for part in zip(*hidden, strict=True))), Layer(*readout)
-    )
-
-
-def fresh(rng, depth, width, features, classes, weight_scale, bias_scale=0.0):
-    """(weight, bias) of each layer of a fresh network."""
-    sizes = [features, *[width] * depth, classes]
-    scales = [weight_scale] * depth + [1.0]
-    return [
-        (scale * rng.standard_normal((a, b)) / a**0.5, bias_scale * rng.standard_normal(b))
-        for a, b, scale in zip(sizes, sizes[1:], scales, strict=False)
-    ]
-
-
-def logits_of(layers, x, activation):
-    """The network's logits."""
-    for weight, bias in layers[:-1]:
-        x = VALUES[activation](x @ weight + bias)
-    return x @ layers[-1][0] + layers[-1][1]
-
-
-def loss_of(layers, x, y, activation) -> float:
-    """Mean softmax cross-entropy in nats."""
-    logits = logits_of(layers, x, activation)
-    top = logits.max(axis=1, keepdims=True)
-    return float((np.log(np.exp(logits - top).sum(axis=1)) + top[:, 0] - logits[np.arange(len(y)), y]).mean())
-
-
-def gradients_of(layers, x, y, activation):
-    """The gradient of the mean loss: (weight, bias) of each layer; and the backward signal of each hidden layer."""
-    inputs, slopes, signals, found = [x], [], [], []
-    for weight, bias in layers[:-1]:
-        z = inputs[-1] @ weight + bias
-        inputs.append(VALUES[activation](z))
-        slopes.append(SLOPES[activation](z))
-    logits = inputs[-1] @ layers[-1][0] + layers[-1][1]
-    delta = np.exp(logits - logits.max(axis=1, keepdims=True))
-    delta = (delta / delta.sum(axis=1, keepdims=True) - np.eye(logits.shape[1])[y]) / len(y)
-    for k in range(len(layers) - 1, -1, -1):
-        found.append((inputs[k].T @ delta, delta.sum(axis=0)))
-        if k > 0:
-            signals.append(delta @ layers[k][0].T)
-            delta = signals[-1] * slopes[k - 1]
-    return found[::-1], signals[::-1]
-
-
-def stepped(layers, gradient, rate):
-    """The layers after one step of gradient descent."""
-    return [(w - rate * gw, b - rate * gb) for (w, b), (gw, gb) in zip(layers, gradient, strict=True)]
-
-
-def gradient_norms(layers, x, y, activation) -> np.ndarray:
-    """Norm of each hidden layer's weight gradient."""
-    return np.array([np.linalg.norm(weight) for weight, _ in gradients_of(layers, x, y, activation)[0][:-1]])
-
 
 # 1: when will it be NaN?
 

@@ -5,8 +5,8 @@ import math
 
 import numpy as np
 
-from .diagnosis import fresh, gradient_norms, gradients_of
 from .exercise import Exercise, Mistake
+from .reference import fresh, gradient_norms, gradients_of
 from .verdicts import equals
 
 

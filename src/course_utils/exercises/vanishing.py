@@ -1,11 +1,12 @@
 """The exercises of chapter 2, vanishing gradients."""
 
 import functools
+import itertools
 
 import numpy as np
 
-from .backpropagation import network_gradients, singles
 from .exercise import Exercise, Mistake
+from .reference import gradients_of, matrices, params_of, singles
 from .verdicts import equals, first_of, form_of, number_in
 
 
@@ -78,34 +79,20 @@ gradient_factor = Exercise(
 
 
 def _norm_cases(rng):
-    from ..networks import Layer, Params
-
-    def layer(*shape):
-        weight, bias = (
-            rng.normal(0, 1.5 / shape[-2] ** 0.5, shape),
-            rng.normal(0, 0.3, (*shape[:-2], shape[-1])),
-        )
-        return Layer(*singles([weight, bias]))
-
+    sizes = (8, 16, 16, 16, 16, 16, 16, 4)
     for _ in range(2):
-        params = Params(layer(8, 16), layer(5, 16, 16), layer(16, 4))
-        yield params, singles([rng.normal(size=(12, 8))])[0], rng.integers(0, 4, 12)
-
-
-def _layers_of(params):
-    """``(weight, bias)`` of each layer of a `Params`, which reaches a verdict as dicts."""
-    first, hidden, readout = (
-        (params[part]["weight"], params[part]["bias"]) for part in ("first", "hidden", "readout")
-    )
-    return [first, *zip(*hidden, strict=True), readout]
+        layers = [
+            singles([rng.normal(0, 1.5 / a**0.5, (a, b)), rng.normal(0, 0.3, b)])
+            for a, b in itertools.pairwise(sizes)
+        ]
+        yield params_of(layers), singles([rng.normal(size=(12, 8))])[0], rng.integers(0, 4, 12)
 
 
 def _each_layer(measure):
     """A function of ``params`` and a batch: a measure of each layer's weight and bias gradient."""
 
     def measured(params, inputs, labels):
-        layers = _layers_of(params)
-        _, gradients = network_gradients(layers, inputs, labels, _sigmoid, _sigmoid_slope)
+        gradients, _ = gradients_of(matrices(params), inputs, labels, "sigmoid")
         return np.array([measure(weight, bias) for weight, bias in gradients])
 
     return measured
@@ -166,7 +153,7 @@ layer_norms = Exercise(
             "you add absolute values: the norm adds squares": _each_layer(lambda w, b: abs(w).sum() + abs(b).sum()),
             "these are logarithms: return the norms themselves": lambda *a: np.log10(_whole_norms(*a)),
             "these are the norms of the parameters, not of the gradient": (
-                lambda params, *_: np.array([_whole(*layer) for layer in _layers_of(params)])
+                lambda params, *_: np.array([_whole(*layer) for layer in matrices(params)])
             ),
         },
         rtol=3e-3,

@@ -16,13 +16,16 @@ def _as_arrays(value) -> list[tuple[str, np.ndarray]]:
         ]
     if isinstance(value, (list, tuple)) and not _is_numbers(value):
         return [(f"[{i}]{where}", leaf) for i, item in enumerate(value) for where, leaf in _as_arrays(item)]
-    return [("", np.asarray(value, dtype=float))]
+    array = np.asarray(value)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"numbers of the kind {array.dtype}")
+    return [("", array.astype(float))]
 
 
 def _is_numbers(values) -> bool:
     """Whether a list is a plain list of numbers, which is as good as an array."""
     try:
-        return np.asarray(values, dtype=float).ndim >= 1 and len(values) > 0
+        return np.asarray(values).dtype.kind in "biuf" and len(values) > 0
     except (TypeError, ValueError):
         return False
 
@@ -113,6 +116,8 @@ def _difference(answer, expected, rtol: float, atol: float) -> str:
     yours = dict(_as_arrays(answer))
     if any(not np.isfinite(array).all() for array in yours.values()):
         return "your answer holds infinite numbers or NaN"
+    if all(np.allclose(-yours[where], array, rtol=rtol, atol=atol) for where, array in _as_arrays(expected)):
+        return "your answer has the right size and the wrong sign"
     ratios = []
     for where, array in _as_arrays(expected):
         wrong = ~np.isclose(yours[where], array, rtol=rtol, atol=atol)
@@ -123,11 +128,7 @@ def _difference(answer, expected, rtol: float, atol: float) -> str:
     where, count, size, larger = ratios[0]
     side = "too large" if larger.all() else "too small" if not larger.any() else "off"
     place = f" in your answer{where}" if where else ""
-    return (
-        f"your number is {side} in size"
-        if size == 1 and not place
-        else f"{count} of {size} numbers{place} are {side} in size"
-    )
+    return f"the number{place} is {side} in size" if size == 1 else f"{count} of {size} numbers{place} are {side} in size"
 
 
 def within(
@@ -158,7 +159,11 @@ def within(
 
 
 def by_key(
-    reference: Callable, symptoms: Mapping[str, Mapping[str, Callable]], *, rtol: float = 1e-3, atol: float = 1e-6
+    reference: Callable,
+    symptoms: Mapping[str, Mapping[str, Callable]],
+    *,
+    rtol: float = 1e-3,
+    atol: float = 1e-6,
 ) -> Callable[..., str | None]:
     """A verdict on a dict: its keys in order, each as `equals` judges it, with symptoms of its own.
 

@@ -89,7 +89,9 @@ def grade_one(submission: Submission, pack: Pack, sandbox: Sandbox, slot: int = 
 
 def _not_graded(submission: Submission, pack: Pack, error: Exception) -> Graded:
     """The result where the grader itself failed: a row that says so, and the others go on."""
-    outcomes = tuple(Outcome(id, NOT_ATTEMPTED, "The grader failed on this submission.") for id in pack.exercises)
+    outcomes = tuple(
+        Outcome(id, NOT_ATTEMPTED, "The grader failed on this submission.") for id in pack.exercises
+    )
     why = f"The grader failed on this submission: {type(error).__name__}: {error}"
     return Graded(submission.student, str(submission.path), outcomes, (why[:500],), False, 0.0)
 

@@ -156,7 +156,11 @@ class Sandbox:
             self.limits if wall_seconds is None else self.limits._replace(wall_seconds=max(wall_seconds, 1.0))
         )
         with tempfile.TemporaryDirectory(prefix="submission-", ignore_cleanup_errors=True) as folder:
-            user = self._first_user + slot % _MOST_SLOTS if self.isolation != "none" and os.geteuid() == 0 else None
+            user = (
+                self._first_user + slot % _MOST_SLOTS
+                if self.isolation != "none" and os.geteuid() == 0
+                else None
+            )
             if user is not None and self.isolation == "user":
                 os.chown(folder, user, user)
             command = [sys.executable, "-I", "-B", str(self._seen(self.files) / "worker.py")]

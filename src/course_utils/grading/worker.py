@@ -43,7 +43,7 @@ def main() -> None:
     space = {"__name__": "__main__", "__builtins__": builtins, "display": lambda *shown, **more: None}
     shell = _Shell(space)
     space["get_ipython"] = lambda: shell
-    defined: dict[str, object] = {}
+    defined: dict[str, tuple[object, dict]] = {}
     names = {name for name, _ in job["asks"].values()}
     seconds = (job["limits"] or {}).get("step_seconds", 0)
 
@@ -60,15 +60,18 @@ def main() -> None:
                 again.append((number, source))
                 error = None
             reply(cell=number, error=error)
-            # Where a name is defined twice, a blank copy does not hide the answer.
-            defined.update(
-                {name: space[name] for name in names & space.keys() if not attempt.is_blank(space[name])}
-            )
+            for name in names & space.keys():
+                # Where a name is defined twice, a blank copy does not hide the answer. And what later cells call by the
+                # names that it uses does not change it: it is asked with the names of its own moment.
+                if space[name] is not defined.get(name, (None,))[0] and not attempt.is_blank(space[name]):
+                    defined[name] = space[name], dict(space)
         return again
 
     run(run(job["cells"], last_pass=False), last_pass=True)
+    end = dict(space)
     for exercise, (name, cases) in job["asks"].items():
         reply(begin=exercise)
+        space.update(end)
         reply(exercise=exercise, answers=_answer(name, cases, defined, space, seconds, attempt))
     reply(done=True, cpu_seconds=time.process_time())
     os._exit(0)  # threads that the submission left running end here
@@ -171,9 +174,11 @@ class _Shell:
 def _answer(name: str, cases, defined: dict, space: dict, seconds: float, attempt) -> list[dict]:
     if name not in defined:
         return [{"blank": True}] if name in space else [{"missing": True}]
+    answer, moment = defined[name]
+    space.update(moment)
     try:
         with _time_limit(seconds):
-            return attempt.answers(defined[name], cases)
+            return attempt.answers(answer, cases)
     except BaseException as error:
         return [attempt.described(error)]
 
