@@ -103,6 +103,16 @@ def test_no_line_of_a_solution_reaches_the_student(capsys, tmp_path):
     assert "@title Solution" not in given and '"solution"' not in given
 
 
+def test_all_solutions_in_one_notebook_earn_full_marks(tmp_path, capsys):
+    """Every exercise of the course in one name space, in the sandbox, under a fresh seed."""
+    assert main(["assign", *course_exercises(), "--title", "All", "--out", str(tmp_path / "all")]) == 0
+    shutil.copy(tmp_path / "all" / "pack" / "with_solutions.ipynb", tmp_path / "best.ipynb")
+    status, text = says(capsys, "grade", tmp_path / "all" / "pack", tmp_path / "best.ipynb", "--out", tmp_path / "out")
+    assert status == 0, text
+    (row,) = table(tmp_path / "out" / "grades.csv")
+    assert float(row["total"]) == float(row["max"]) == sum(e.points for e in course_exercises().values())
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from .exercise import Exercise, Mistake
-from .verdicts import equals, form_of, number_in
+from .verdicts import equals, number_in
 
 # Exercise 1: what a fix gains alone, and what its absence costs beside all others.
 
@@ -104,128 +104,92 @@ alone_and_last = Exercise(
 )
 
 
-# Exercise 2: a sigmoid network that computes what a tanh network does.
+# Exercise 2: what Adam makes of a vanished gradient.
 
 
-def _logits(layers, inputs, phi):
-    *hidden, (readout, last_bias) = layers
-    for weight, bias in hidden:
-        inputs = phi(inputs @ weight + bias)
-    return inputs @ readout + last_bias
+def _adam(gradients, rate, beta1=0.9, beta2=0.999, beside=1e-8, under=0.0, corrected=True, root=True):
+    """Adam's updates, with what people get wrong as arguments: where ε stands, the correction, the root."""
+    mean = square = 0.0
+    updates = []
+    for step, gradient in enumerate(gradients, 1):
+        mean = beta1 * mean + (1 - beta1) * gradient
+        square = beta2 * square + (1 - beta2) * gradient**2
+        m, v = (mean / (1 - beta1**step), square / (1 - beta2**step)) if corrected else (mean, square)
+        updates.append(-rate * m / (((v + under) ** 0.5 if root else v) + beside))
+    return np.array(updates)
 
 
-def _sigmoid(z):
-    return 0.5 * np.tanh(z / 2) + 0.5
+def _gradient_runs(rng):
+    # Healthy gradients, small ones that Adam restores, and vanished ones beside which ε is no longer small.
+    for size in (1.0, 1e-5, 1e-9):
+        gradients = size * rng.uniform(0.3, 2, 8) * np.array([1, 1, -1, 1, -1, 1, 1, -1])
+        yield np.asarray(gradients, np.float32).astype(float), round(float(rng.uniform(0.01, 0.1)), 3)
 
 
-def _disguised(layers, first=(2, 0, 2), hidden=(4, 2, 2), readout=(2, 1, 1), axis=0):
-    """Each layer's factors: of its weights, of the sum that its bias loses, and of its bias."""
-    factors = [first, *[hidden] * (len(layers) - 2), readout]
-    summed = lambda weight: (
-        weight.sum(axis) if axis == 0 or weight.shape[0] == weight.shape[1] else weight.sum(0)
-    )
-    return [(a * w, c * b - shift * summed(w)) for (w, b), (a, shift, c) in zip(layers, factors, strict=True)]
+_ADAM = """\
+def adam_updates(gradients, rate):
+    m = v = 0.0
+    updates = []
+    for t, g in enumerate(gradients, 1):
+        m = 0.9 * m + 0.1 * g
+        v = 0.999 * v + 0.001 * g**2
+        updates.append(-rate * (m / (1 - 0.9**t)) / ((v / (1 - 0.999**t)) ** 0.5 + 1e-8))
+    return updates
+"""
 
-
-_WRONG_DISGUISES = {
-    "the tanh network's numbers came back unchanged: a sigmoid is a tanh of half its argument": (
-        dict(first=(1, 0, 1), hidden=(1, 0, 1), readout=(1, 0, 1))
-    ),
-    "the argument is right for tanh outputs, but from layer 2 on the inputs are sigmoid outputs": (
-        dict(hidden=(2, 0, 2), readout=(1, 0, 1))
-    ),
-    "the hidden layers are not right yet: from layer 2 on the inputs are sigmoid outputs": dict(
-        hidden=(2, 0, 2)
-    ),
-    "the first layer's inputs are the data, which wear no disguise": dict(first=(4, 2, 2)),
-    "the readout still expects tanh outputs": dict(readout=(1, 0, 1)),
-    "the readout has no activation, so nothing halves its argument": dict(readout=(4, 2, 2)),
-    "the biases miss something: sigmoid outputs are a half on average, tanh outputs zero": dict(
-        hidden=(4, 0, 2), readout=(2, 0, 1)
-    ),
-    "the hidden biases miss something: sigmoid outputs are a half on average, tanh outputs zero": dict(
-        hidden=(4, 0, 2)
-    ),
-    "the readout's bias misses something: sigmoid outputs are a half on average, tanh outputs zero": dict(
-        readout=(2, 0, 1)
-    ),
-    "in the hidden biases the sum of weights has the wrong factor: it belongs inside the argument that you double": dict(
-        hidden=(4, 1, 2)
-    ),
-    "the sum of weights has the wrong sign": dict(hidden=(4, -2, 2), readout=(2, -1, 1)),
-    "you sum the weights along the wrong axis: a unit's incoming weights are a column": dict(axis=1),
-    "the given biases are not doubled with the rest of the argument": dict(first=(2, 0, 1), hidden=(4, 2, 1)),
-    "the given biases got lost": dict(first=(2, 0, 0), hidden=(4, 2, 0), readout=(2, 1, 0)),
-}
-
-
-def _judge_disguise(answer, layers):
-    form = form_of(answer, layers)
-    if form:
-        return form
-    pairs = lambda tree: [(np.asarray(weight, float), np.asarray(bias, float)) for weight, bias in tree]
-    layers, answer = pairs(layers), pairs(answer)
-    if not all(np.isfinite(part).all() for pair in answer for part in pair):
-        return "your layers hold infinite numbers or NaN"
-    inputs = np.random.default_rng(5).normal(0, 1, (32, layers[0][0].shape[0]))
-    found = _logits(answer, inputs, _sigmoid)
-    same = lambda a, b: np.abs(a - b).max() < 2e-3 * np.abs(b).max()
-    if same(found, _logits(layers, inputs, np.tanh)):
-        return None
-    for told, factors in _WRONG_DISGUISES.items():
-        if same(found, _logits(_disguised(layers, **factors), inputs, _sigmoid)):
-            return told
-    return "the sigmoid network of your layers gives other logits than the tanh network"
-
-
-def _disguise_cases(rng):
-    for _ in range(2):
-        shapes = (12, 16), (16, 16), (16, 16), (16, 16), (16, 4)
-        weights = [np.float32(rng.normal(0, 1 / a**0.5, (a, b))) for a, b in shapes]
-        biases = [np.float32(rng.normal(0, 0.3, b)) for _, b in shapes]
-        yield (list(zip(weights, biases, strict=True)),)
-
-
-def _disguise_mistake(first, hidden, last):
-    return (
-        "def as_sigmoids(layers):\n    (w, b), *hidden, (r, c) = layers\n"
-        f"    return [{first}, *[{hidden} for w, b in hidden], {last}]"
-    )
-
-
-as_sigmoids = Exercise(
+adam_updates = Exercise(
     id="together-2",
-    name="as_sigmoids",
-    title="A tanh in disguise",
+    name="adam_updates",
+    title="What Adam sees of a vanished gradient",
     level="medium",
-    skills=("sigmoid and tanh", "pre-activations", "vanishing in sigmoid layers"),
+    skills=("Adam", "scale of a gradient", "rounding and ε"),
     hints=(
-        "Call tanh outputs t and sigmoid outputs h, and solve h = ½ tanh(z/2) + ½ for the tanh. So t = …",
-        "Write the tanh layer's pre-activation t W + b in terms of h. What multiplies h, and what is left over for the bias?",
-        "Three kinds of layers differ: the first sees the data, the hidden ones see h, and the readout has no activation.",
+        "Adam keeps two running averages: of the gradient, and of its square. Which of them decides the direction?",
+        "Both averages start at 0, so the first ones are too small. Divide each by 1 − βᵗ at step t = 1, 2, …",
+        "The update is −η times the first average over the root of the second. ε keeps that from being 0 over 0.",
     ),
-    cases=_disguise_cases,
-    verdict=_judge_disguise,
-    mistakes=(
-        Mistake(_disguise_mistake("(2 * w, 2 * b)", "(2 * w, 2 * b)", "(r, c)"), "from layer 2 on"),
-        Mistake(
-            _disguise_mistake(
-                "(4 * w, 2 * b - 2 * w.sum(0))", "(4 * w, 2 * b - 2 * w.sum(0))", "(2 * r, c - r.sum(0))"
+    cases=_gradient_runs,
+    verdict=equals(
+        _adam,
+        {
+            "this walks uphill: an update goes against the gradient": lambda g, rate: -_adam(g, rate),
+            "both averages start at 0, and that makes the first ones too small: what corrects them?": (
+                lambda g, rate: _adam(g, rate, corrected=False)
             ),
-            "the data",
-        ),
+            "this follows the latest gradient alone: where is the average of the past ones?": lambda g, rate: (
+                _adam(g, rate, beta1=0.0)
+            ),
+            "you divide by the average square: a size is its root": lambda g, rate: _adam(
+                g, rate, root=False
+            ),
+            "with tiny gradients ε decides: it stands beside the root, not under it": lambda g, rate: _adam(
+                g, rate, beside=0.0, under=1e-8
+            ),
+            "with tiny gradients ε decides: you seem to have left it out": lambda g, rate: _adam(
+                g, rate, beside=0.0
+            ),
+            "the two β are swapped": lambda g, rate: _adam(g, rate, beta1=0.999, beta2=0.9),
+        },
+        rtol=2e-3,
+        atol=0,
+    ),
+    mistakes=(
+        Mistake(_ADAM.replace("-rate", "rate"), "uphill"),
         Mistake(
-            _disguise_mistake("(2 * w, 2 * b)", "(4 * w, 2 * b - 2 * w.sum(0))", "(r, c)"),
-            "readout still expects",
+            _ADAM.replace("(m / (1 - 0.9**t))", "m").replace("(v / (1 - 0.999**t))", "v"),
+            "what corrects them",
         ),
-        Mistake(_disguise_mistake("(2 * w, 2 * b)", "(4 * w, 2 * b)", "(2 * r, c)"), "biases miss something"),
+        Mistake(_ADAM.replace("(m / (1 - 0.9**t))", "g"), "average of the past"),
+        Mistake(_ADAM.replace("** 0.5 +", "+"), "a size is its root"),
+        Mistake(_ADAM.replace(" ** 0.5 + 1e-8)", " + 1e-8) ** 0.5"), "not under it"),
+        Mistake(_ADAM.replace(" + 1e-8", ""), "left it out"),
         Mistake(
-            _disguise_mistake("(2 * w, 2 * b)", "(4 * w, 2 * b - 2 * w.sum(1))", "(2 * r, c - r.sum(0))"),
-            "wrong axis",
-        ),
-        Mistake(
-            _disguise_mistake("(2 * w, 2 * b)", "(4 * w, 2 * b - w.sum(0))", "(2 * r, c - r.sum(0))"),
-            "wrong factor",
+            _ADAM.replace("0.999", "B")
+            .replace("0.9", "0.999")
+            .replace("B", "0.9")
+            .replace("0.1 * g", "0.001 * g")
+            .replace("0.001 * g**2", "0.1 * g**2"),
+            "swapped",
         ),
     ),
 )
@@ -494,4 +458,4 @@ gradient_effects = Exercise(
 )
 
 
-EXERCISES = (alone_and_last, as_sigmoids, winners_bonus, gradient_effects)
+EXERCISES = (alone_and_last, adam_updates, winners_bonus, gradient_effects)

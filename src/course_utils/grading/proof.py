@@ -7,6 +7,8 @@ from ..exercises.exercise import Exercise
 from ..exercises.judging import CORRECT, NOT_ATTEMPTED, NOT_YET, cases_for, judge
 from ..exercises.student import PUBLIC_SEED
 
+_SEEDS_FOR_MISTAKES = 6
+
 
 def outcome_of(exercise: Exercise, code: str, seed: int = PUBLIC_SEED):
     """The outcome of code that defines an exercise's object, run here and now."""
@@ -30,7 +32,7 @@ def faults_of(exercise: Exercise, *, stub: str, solution: str, seeds: Iterable[i
         exercise: the exercise.
         stub: the code that the student receives.
         solution: code that solves it.
-        seeds: seeds of the cases, besides the public one.
+        seeds: seeds of the cases, besides the public one. The mistakes are tried on the first few.
     """
     faults, seeds = [], [PUBLIC_SEED, *(1000 + seed for seed in seeds)]
     blank = outcome_of(exercise, stub)
@@ -44,7 +46,7 @@ def faults_of(exercise: Exercise, *, stub: str, solution: str, seeds: Iterable[i
     ]
     for mistake in exercise.mistakes:
         wrong = _defined(exercise, mistake.code)
-        for seed in seeds:
+        for seed in seeds[:_SEEDS_FOR_MISTAKES]:
             outcome = _judged(exercise, wrong, seed)
             if outcome.status != NOT_YET or mistake.told.lower() not in outcome.told.lower():
                 faults.append(
