@@ -11,7 +11,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jax import lax
 from jaxtyping import Array, Float, Int
 
@@ -338,6 +337,8 @@ def _check_statistics(statistics: BatchStatistics, config: NetworkConfig) -> Non
 
 def cross_entropy(logits, labels):
     """Mean softmax cross-entropy of ``[batch, classes]`` logits, in nats."""
+    import optax  # most uses of a network need no loss, and this import is slow
+
     return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
 
 

@@ -101,7 +101,7 @@ def _as_argument(values: np.ndarray):
     """Arrays reach the student as JAX's own, in single precision, as everywhere in the course."""
     import jax.numpy as jnp
 
-    return jnp.asarray(values, jnp.float32 if values.dtype.kind == "f" else None)
+    return jnp.asarray(values.astype(np.float32) if values.dtype.kind == "f" else values)
 
 
 def is_blank(value) -> bool:
