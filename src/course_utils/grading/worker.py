@@ -68,10 +68,8 @@ def main() -> None:
         return again
 
     run(run(job["cells"], last_pass=False), last_pass=True)
-    end = dict(space)
     for exercise, (name, cases) in job["asks"].items():
         reply(begin=exercise)
-        space.update(end)
         reply(exercise=exercise, answers=_answer(name, cases, defined, space, seconds, attempt))
     reply(done=True, cpu_seconds=time.process_time())
     os._exit(0)  # threads that the submission left running end here
