@@ -132,6 +132,12 @@ def test_what_a_bad_function_does_costs_only_its_own_exercise(graded, what):
     assert (first, second) == ("correct", "correct") and third in ("not yet", "raised an error")
 
 
+@pytest.mark.parametrize("what", ["an exit", "an endless loop that swallows exceptions"])
+def test_a_bad_function_of_the_first_exercise_does_not_keep_the_others_from_being_asked(graded, what):
+    first = WITHIN[what].replace("def twice", "def length")
+    assert statuses(graded(notebook_of(first, *list(HONEST.values())[1:]))) == ["raised an error", "correct", "correct"]
+
+
 CHEATS = {
     "shadowed comparisons": "import numpy as np\nfor name in ('allclose', 'isclose', 'array_equal', 'all', 'testing'):\n    setattr(np, name, lambda *a, **k: True)",
     "shadowed JAX": "import jax.numpy as jnp\njnp.allclose = jnp.array_equal = lambda *a, **k: True",
