@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import zipfile
 
@@ -260,6 +261,48 @@ def test_names_feedback_and_gradescopes_results(pack, tmp_path, capsys):
     results = json.loads((out / "gradescope" / "bob.json").read_text())
     assert results["score"] == 1 and [test["status"] for test in results["tests"]] == ["passed", "failed", "failed"]
     assert {"name", "score", "max_score", "output"} <= results["tests"][0].keys()
+
+
+WITHOUT_ROOT = """
+import os, glob
+found = []
+for place in ("{pack}/pack.json", "/etc/passwd", "{home}"):
+    try:
+        found.append(os.listdir(place) if os.path.isdir(place) else open(place).read())
+    except OSError: pass
+for place in glob.glob("/cache/*") + ["/cache/x", "/course/worker.py", "/x"]:
+    for act in (lambda: os.chmod(place, 0o777), lambda: open(place, "ab").write(b"x"), lambda: os.remove(place)):
+        try:
+            act()
+            found.append(place)
+        except OSError: pass
+found += [name for name in os.listdir("/proc") if name.isdecimal() and int(name) > 20]
+found += [line for line in open("/proc/self/status") if line.startswith("CapEff") and int(line.split()[1], 16)]
+assert found == [] and len(open("/proc/net/route").readlines()) == 1, found
+half = 0.5
+"""
+
+
+def test_an_instructor_without_root_isolates_as_well(pack, tmp_path):
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        pytest.skip("without root, every other test shows this")
+    home = pathlib.Path(tempfile.mkdtemp(prefix="instructor-"))
+    try:
+        shutil.copytree(pack.folder, home / "pack")
+        (home / "in").mkdir()
+        spy = WITHOUT_ROOT.format(pack=home / "pack", home=home)
+        (home / "in" / "spy.ipynb").write_text(json.dumps(notebook_of(HONEST["trial-1"], spy, "import os\nos.kill(-1, 9)")))
+        (home / "hold").mkdir()
+        for path in (home, *home.rglob("*")):
+            os.chown(path, 1000, 1000)
+        command = ["setpriv", "--reuid", "1000", "--regid", "1000", "--clear-groups", *COURSE, "grade", home / "pack", home / "in", "--out", home / "out"]
+        environment = {**os.environ, "HOME": str(home), "COURSE_UTILS_CACHE": str(home / "cache")}
+        done = subprocess.run(grading_trial.open_to_others(home / "hold", *command), capture_output=True, text=True, env=environment)
+        assert done.returncode == 0, done.stderr
+        (row,) = table(home / "out" / "grades.csv")
+        assert (row["trial-1"], row["trial-2"], row["trial-3"]) == ("1", "2", "0"), next((home / "out" / "feedback").iterdir()).read_text()
+    finally:
+        shutil.rmtree(home)
 
 
 def test_where_isolation_is_impossible_nothing_runs_unless_told(pack, tmp_path):

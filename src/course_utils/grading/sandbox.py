@@ -117,8 +117,11 @@ class Sandbox:
         cache: pathlib.Path | None = None,
     ):
         self.files, self.isolation, self.limits, self.cache = files, isolation, limits, cache
-        # Graders side by side take users of their own, so that limits on processes count each alone.
+        # Graders side by side take users of their own, so that limits on processes count each alone. Where a user is all
+        # that holds a submission together, its processes are killed by it: no other way may share that user.
         self._first_user = FIRST_USER + os.getpid() % 60 * _MOST_SLOTS
+        if isolation == "user":
+            self._first_user = FIRST_USER + 60 * _MOST_SLOTS + os.getpid() % 400
         if isolation == "user" and (os.name != "posix" or os.geteuid() != 0):
             raise IsolationError("Another user can only be taken on by root.")
         if isolation == "namespaces":
