@@ -151,6 +151,11 @@ def test_a_judge_survives_any_data():
         assert judge(trial, 0, data).status in ("not yet", "raised an error")
 
 
+def test_a_verdict_that_trips_over_an_answer_blames_its_form():
+    trips = exercise(verdict=lambda answer, x: answer["key"])
+    assert judge(trips, 0, [{"value": encode(1.0)}]) == ("trial-1", "not yet", "Your answer has a form that was not expected: look again at what the docstring says it returns.")  # fmt: skip
+
+
 def test_right_answers_to_some_cases_are_not_enough():
     right = [{"value": encode(2 * x)} for (x,) in exercise().cases(np.random.default_rng(5))]
     assert judge(exercise(), 5, right).status == "correct"
