@@ -184,7 +184,7 @@ def test_the_judge_the_pack_and_others_cannot_be_read(sandbox, pack, tmp_path):
     other = tmp_path / "other.ipynb"
     other.write_text("secret")
     root = pathlib.Path(sandbox_module.__file__).resolve().parent.parent
-    places = [pack.folder, pack.folder / "pack.json", other, root / "exercises", root / "grading" / "grade.py", root, root.parent.parent / "chapters", "/etc/passwd", "/etc/shadow", "/home", "/tmp", os.environ.get("HOME", "/root") + "/.cache"]  # fmt: skip
+    places = [pack.folder, pack.folder / "pack.json", other, root / "exercises", root / "grading" / "grade.py", root, root.parent.parent / "chapters", "/etc/passwd", "/etc/shadow", "/home", os.environ.get("HOME", "/root") + "/.cache"]  # fmt: skip
     assert loot_of(sandbox, f"look(*{[str(place) for place in places]!r})") == ["/home: ['student']"]
 
 
