@@ -201,6 +201,23 @@ loot.append(sorted(n for n in dir(course_utils.exercises) if not n.startswith("_
     assert loot_of(sandbox, code) == [["check", "hint"]]
 
 
+def test_an_installed_package_is_covered(sandbox, monkeypatch, tmp_path):
+    """Where the package is installed, not linked to its sources, its folder among the packages is empty and stays so."""
+    installed = tmp_path / "course_utils"
+    installed.mkdir()
+    (installed / "references.py").write_text("secret")
+    monkeypatch.setattr(sandbox_module.sysconfig, "get_path", lambda name: str(tmp_path))
+    code = f"""
+look({str(installed)!r}, {str(installed / "references.py")!r})
+try:
+    open({str(installed / "x")!r}, "w")
+    loot.append("written")
+except OSError:
+    pass
+"""
+    assert loot_of(sandbox, code) == [f"{installed}: []"]
+
+
 def test_the_seed_is_neither_in_the_environment_nor_in_any_frame_or_object(sandbox, pack, monkeypatch):
     monkeypatch.setenv("SECRET_TOKEN", "do not tell")
     code = f"""

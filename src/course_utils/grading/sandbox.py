@@ -246,7 +246,7 @@ class Sandbox:
                 ]
         installed = pathlib.Path(sysconfig.get_path("purelib")) / PACKAGE.name
         if installed.exists():
-            command += ["--tmpfs", str(installed)]
+            command += ["--tmpfs", str(installed), "--remount-ro", str(installed)]
         command += ["--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev"]
         command += ["--perms", "0777", "--size", str(self.limits.folder_bytes), "--tmpfs", "/home/student"]
         command += ["--remount-ro", "/", "--chdir", "/home/student"]
