@@ -205,6 +205,7 @@ def test_an_installed_package_is_covered(sandbox, monkeypatch, tmp_path):
     """Where the package is installed, not linked to its sources, its folder among the packages is empty and stays so."""
     installed = tmp_path / "course_utils"
     installed.mkdir()
+    tmp_path.chmod(0o755)
     (installed / "references.py").write_text("secret")
     monkeypatch.setattr(sandbox_module.sysconfig, "get_path", lambda name: str(tmp_path))
     code = f"""
