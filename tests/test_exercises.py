@@ -2,6 +2,7 @@
 
 import ast
 import pathlib
+import re
 
 import jax
 import nbformat
@@ -44,6 +45,12 @@ def test_the_chapters_hold_each_exercise_once_in_order():
         levels = [EXERCISES[id].level for id in CELLS if chapter_of(EXERCISES[id].id) == chapter]
         assert {"easy", "medium", "hard"} == set(levels), chapter
         assert levels == sorted(levels, key=("easy", "medium", "hard").index), chapter
+
+
+@pytest.mark.parametrize("id", EXERCISES)
+def test_hints_are_plain_text(id):
+    """They are shown as they stand, but for code in backticks."""
+    assert [hint for hint in EXERCISES[id].hints if re.search(r"(?<!\*)\*\w[\w ]*\*(?!\*)|\$|\\", re.sub(r"`[^`]*`", "", hint))] == []
 
 
 @pytest.mark.parametrize("id", EXERCISES)

@@ -68,7 +68,7 @@ layers_to_overflow = Exercise(
     level="easy",
     skills=("growth of the forward signal", "range of float32"),
     hints=(
-        "By which factor does one layer multiply the *squared* output, and so its size?",
+        "By which factor does one layer multiply the squared output, and so its size?",
         "Multiply from layer to layer until the size passes `np.finfo(np.float32).max`, or take logarithms.",
     ),
     cases=_overflow_cases,

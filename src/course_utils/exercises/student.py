@@ -32,11 +32,11 @@ class _Note:
     def _repr_html_(self):
         return (
             f'<div class="exercise-note exercise-{self.kind}" role="status">'
-            f"<strong>{html.escape(self.sign)}.</strong> {_with_code(self.text)}</div>"
+            f"<strong>{html.escape(self.sign)}.</strong> {with_code(self.text)}</div>"
         )
 
 
-def _with_code(text: str) -> str:
+def with_code(text: str) -> str:
     """A text as HTML, with code where backticks stand."""
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
 

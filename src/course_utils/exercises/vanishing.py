@@ -268,7 +268,7 @@ least_weight_scale = Exercise(
     skills=("χ and depth", "finding a setting", "exponents"),
     hints=(
         "What does theory leave of the signal after one step back, and what after L − 1 steps?",
-        "`gradient_growth_factor(activation, weight_scale)` is χ, the factor of the *squared* signal.",
+        "`gradient_growth_factor(activation, weight_scale)` is χ, the factor of the squared signal.",
         "The share grows with σ_w. So halve an interval: keep the half in which the share passes the wanted one.",
     ),
     cases=_scale_cases,

@@ -11,7 +11,6 @@ import queue
 import shutil
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -252,7 +251,7 @@ def _content(submission: Submission, pack_key: str) -> str:
 
 def _keep(place: pathlib.Path, result: Graded, submission: Submission, pack_key: str) -> None:
     """Write a result whole or not at all."""
-    data = {"content": _content(submission, pack_key), "graded_at": time.time(), **result._asdict()}
+    data = {"content": _content(submission, pack_key), **result._asdict()}
     part = place.with_suffix(f".{os.getpid()}.part")
     part.write_text(json.dumps(data), encoding="utf-8")
     os.replace(part, place)
@@ -263,7 +262,6 @@ def _earlier(place: pathlib.Path, submission: Submission, pack_key: str) -> Grad
         data = json.loads(place.read_text(encoding="utf-8"))
         if data.pop("content") != _content(submission, pack_key):
             return None
-        data.pop("graded_at")
         outcomes = tuple(Outcome(*outcome) for outcome in data.pop("outcomes"))
         return Graded(
             **{

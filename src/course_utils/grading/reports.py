@@ -8,6 +8,7 @@ import pathlib
 from collections.abc import Sequence
 
 from ..exercises.judging import CORRECT, NOT_ATTEMPTED
+from ..exercises.student import with_code
 from .grade import Graded
 from .packs import Pack, slug
 
@@ -81,7 +82,7 @@ def feedback(pack: Pack, result: Graded) -> str:
         sign = {"correct": "✓ Correct", "open": "… Not attempted"}.get(
             kind, "✗ " + outcome.status.capitalize()
         )
-        told = f"<p>{html.escape(outcome.told)}</p>" if outcome.told else ""
+        told = f"<p>{with_code(outcome.told)}</p>" if outcome.told else ""
         parts.append(
             f'<article class="{kind}"><h2>{html.escape(exercise.title)} '
             f"({result.points(exercise):g} of {exercise.points:g})</h2><p><strong>{sign}.</strong></p>{told}</article>"
