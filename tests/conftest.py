@@ -3,6 +3,7 @@
 import fcntl
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -70,6 +71,20 @@ def site(tmp_path_factory, worker_id):
             assert build.returncode == 0, build.stdout[-3000:] + build.stderr[-3000:]
             lock.write("built")
     return html
+
+
+@pytest.fixture(scope="session")
+def remote(tmp_path_factory):
+    """What a set-up cell installs from: a git repository with the package as it stands here, at its one commit."""
+    folder = tmp_path_factory.mktemp("remote")
+    shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, folder)
+    git = ["git", "-C", folder, "-c", "user.name=Test", "-c", "user.email=test@localhost"]
+    for words in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "-m", "The package"]):
+        subprocess.run([*git, *words], check=True)
+    commit = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout
+    return f"git+{folder.as_uri()}@{commit.strip()}"
 
 
 # Frames as fast as they are drawn: a test that waits for a thousand of them need not wait for a screen.

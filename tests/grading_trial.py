@@ -4,9 +4,9 @@ import pathlib
 import sys
 
 import nbformat
-import setup_cell
 
 from course_utils.grading.assign import assign
+from course_utils.grading.set_up import set_up_source
 
 CHAPTERS = pathlib.Path(__file__).resolve().parent.parent / "chapters"
 EXERCISES = '''
@@ -59,7 +59,7 @@ def make_pack(folder: pathlib.Path, *more: str):
     own.mkdir(parents=True)
     (own / "exercises.py").write_text(EXERCISES)
     md, code = nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell
-    cells = [md("# Trial"), code(setup_cell.SOURCE)]
+    cells = [md("# Trial"), code(set_up_source())]
     for id, (stub, solution, name) in STUBS.items():
         cells += [md(f"### {id}\n\nDo it."), code(stub), code(f'check("{id}", {name})'), code(solution, metadata={"tags": ["solution"]})]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), own / "exercises.ipynb")

@@ -7,15 +7,16 @@ import re
 import statistics
 from collections import Counter
 
+import address
 import nbformat
 import numpy as np
 import pytest
-import setup_cell
-from nbclient import NotebookClient
+from fresh import NO_ISOLATION, run_as_a_reader
 from perturb import check_claims
 
-from course_utils import POPULAR_CLAIMS
+from course_utils import POPULAR_CLAIMS, __version__
 from course_utils.claims import METADATA, anchor_of
+from course_utils.grading.set_up import package_at, set_up_source, with_set_up
 
 HERE = pathlib.Path(__file__).resolve().parent
 CHAPTERS = HERE.parent / "chapters"
@@ -51,12 +52,18 @@ def stripped(notebook):
     return found + [f"no id: {cell.source[:30]}" for cell in notebook.cells if not cell.get("id")]
 
 
+SET_UP = set_up_source(package_at(address.configured(), address.RELEASE))
+# Colab shows the cell's title, the site a line to open.
+FOLDED_SET_UP = {
+    "cellView": "form", "tags": ["hide-input"],
+    "mystnb": {"code_prompt_show": "Show the set-up", "code_prompt_hide": "Hide the set-up"},
+}  # fmt: skip
+
+
 def set_up(notebook):
-    return (
-        []
-        if code(notebook)[0].source == setup_cell.SOURCE
-        else ["the first code cell is not the set-up cell"]
-    )
+    first = code(notebook)[0]
+    found = [] if first.source == SET_UP else ["the first code cell is not the set-up cell"]
+    return found + ([] if first.metadata == FOLDED_SET_UP else ["the set-up cell is not folded"])
 
 
 def lines_of_code(notebook):
@@ -190,6 +197,7 @@ def run(text, **more):
         )],
         (stripped, run("1", execution_count=1)),
         (set_up, lambda notebook: notebook.cells.insert(1, nbformat.v4.new_code_cell("import os"))),
+        (set_up, lambda notebook: code(notebook)[0].metadata.clear()),
         (lines_of_code, run("\n".join("x = 1" for _ in range(31)))),
         (code_fits_the_page, run("x" * 97)),
         (prose_between_code, lambda notebook: [run("1")(notebook) for _ in range(3)]),
@@ -238,13 +246,17 @@ def with_mutation(notebook):
     return notebook
 
 
+READY = f"course_utils {__version__} is ready.\n"
+
+
 @pytest.mark.slow
 @pytest.mark.site
 def test_the_books_run_of_a_chapter_is_complete_and_in_time(path, site):
-    """The build runs each chapter in an empty folder, two at a time."""
+    """The build runs each chapter as a reader would, from its set-up cell, two at a time."""
     from jupyter_cache import get_cache  # not among Colab's packages
 
     notebook = nbformat.read(site.parent / "executed" / path.name, as_version=4)
+    assert [out.text for out in code(notebook)[0].outputs] == [READY]
     assert len(shown(notebook)) >= len(claims(notebook)) > 0
     assert all(claim["holds"] for claim in shown(notebook))
     record = get_cache(site.parent / ".jupyter_cache").match_cache_notebook(nbformat.read(path, as_version=4))
@@ -253,13 +265,11 @@ def test_the_books_run_of_a_chapter_is_complete_and_in_time(path, site):
 
 @pytest.mark.slow
 @pytest.mark.colab
-def test_a_chapter_runs_from_an_empty_folder_and_each_claim_falls_with_its_numbers(path, tmp_path, monkeypatch):
-    monkeypatch.setenv("XLA_FLAGS", "")
-    monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
-    notebook = with_mutation(nbformat.read(path, as_version=4))
-    NotebookClient(
-        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
-    ).execute()
+def test_a_chapter_runs_on_a_fresh_machine_and_each_claim_falls_with_its_numbers(path, remote):
+    """From its set-up cell, in an empty folder with an empty home. Nothing but the package is there to be downloaded."""
+    notebook = with_set_up(with_mutation(nbformat.read(path, as_version=4)), remote)
+    run_as_a_reader(notebook, timeout=300, offline=True, variables={"COURSE_BUILD": "1", **NO_ISOLATION})
+    assert [out.text for out in code(notebook)[0].outputs] == [READY]
     assert len(shown(notebook)) >= len(claims(notebook)) - NEED_OTHERS.get(path.stem, 0) > 0
     assert [found for found in unmoved(notebook) if found] == []
 

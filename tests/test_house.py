@@ -13,10 +13,10 @@ import sys
 
 import nbformat
 import pytest
-import setup_cell
 
 import course_utils
 from course_utils.exercises.catalogue import CHAPTERS
+from course_utils.grading.set_up import set_up_source
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "course_utils"
@@ -24,6 +24,7 @@ PACKAGE = ROOT / "src" / "course_utils"
 ORDER = [
     "_build",
     "_checks",
+    "_shapes",
     "datasets",
     "initializers",
     "networks",
@@ -34,7 +35,7 @@ ORDER.insert(ORDER.index("explorer"), "_explorer_base")
 # The same inside the two packages at the end, which know of all above them.
 EXERCISES = ["attempt", "exercise", "verdicts", "judging", "reference", *CHAPTERS, "catalogue", "student", "asserting"]
 GRADING = [
-    "notebooks", "proof", "packs", "assign", "submissions", "worker", "sandbox", "collect", "grade", "reports", "autograder",
+    "notebooks", "set_up", "proof", "packs", "assign", "submissions", "worker", "sandbox", "collect", "grade", "reports", "autograder",
     "export_nbgrader", "export_gradescope", "export_canvas", "cli",
 ]  # fmt: skip
 WHOLE_ORDER = [
@@ -161,18 +162,13 @@ def test_an_old_python_is_told_so(tmp_path):
     assert run.returncode and "3.11" in run.stderr and not (tmp_path / ".venv").exists()
 
 
-def test_the_set_up_cell_says_how_to_install():
-    blocked = "import sys; sys.modules['course_utils'] = None\n" + setup_cell.SOURCE
-    run = subprocess.run([sys.executable, "-c", blocked], capture_output=True, text=True)
-    assert run.returncode and run.stderr.count("\n") == 1 and "pip install ." in run.stderr
-
-
 @pytest.mark.slow
 @pytest.mark.lock
 def test_a_false_claim_fails_the_build_with_chapter_cell_and_statement(tmp_path):
     book = tmp_path / "book"
     (book / "chapters").mkdir(parents=True)
-    cells = [nbformat.v4.new_markdown_cell("# Trial"), nbformat.v4.new_code_cell("from course_utils import claim"),
+    cells = [nbformat.v4.new_markdown_cell("# Trial"), nbformat.v4.new_code_cell(set_up_source()),
+             nbformat.v4.new_code_cell("from course_utils import claim"),
              nbformat.v4.new_code_cell("claim('water is dry', 1 > 2, measured=1)")]  # fmt: skip
     nbformat.write(nbformat.v4.new_notebook(cells=cells), book / "chapters" / "trial.ipynb")
     (book / "_toc.yml").write_text("format: jb-book\nroot: chapters/trial\n")
@@ -200,13 +196,15 @@ sys.exit(build_book.build(build_book.ROOT))"""
 def test_a_build_runs_what_changed_and_the_last_chapter_sees_every_claim(tmp_path):
     """A book of two chapters with a package of its own: built, built again, and after each kind of change."""
     (tmp_path / "chapters").mkdir()
-    (tmp_path / "src" / "course_utils").mkdir(parents=True)
+    shutil.copytree(PACKAGE, tmp_path / "src" / "course_utils")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tmp_path)
     (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: chapters/01_trial\nchapters:\n- file: chapters/11_claims\n")
     (tmp_path / "_config.yml").write_text("execute:\n  execute_notebooks: cache\n")
     (tmp_path / "requirements.txt").write_text("")
 
     def chapter(name, *sources):
-        cells = [nbformat.v4.new_markdown_cell(f"# {name}"), *map(nbformat.v4.new_code_cell, sources)]
+        cells = [nbformat.v4.new_markdown_cell(f"# {name}"), *map(nbformat.v4.new_code_cell, [set_up_source(), *sources])]
         nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "chapters" / f"{name}.ipynb")
 
     def build():

@@ -2,12 +2,12 @@
 
     python tools/build_book.py [--source FOLDER]
 
-The execution cache that Jupyter Book keeps knows a notebook's own cells, not the package behind them. So it is kept
-only while the content of ``src/course_utils`` and the lock file stay the same.
+The execution cache knows a notebook's own cells, not the package behind them. So it is kept only while the content of
+``src/course_utils`` and the lock file stay the same.
 
-Chapters run here, side by side, before Sphinx reads them from the cache: Sphinx alone would run one after the other.
-``_build/executed`` holds the executed notebooks. The last chapter collects the claims of the others from there, so it
-runs after them, and again whenever one of their claims changes.
+Chapters run here, side by side, each as a reader would run it: on a fresh machine, with the package that its set-up cell
+installs. ``_build/executed`` holds the executed notebooks. The last chapter collects the claims of the others from there,
+so it runs after them, and again whenever one of their claims changes. Sphinx reads them from ``_build/book``.
 """
 
 import argparse
@@ -20,18 +20,22 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
-import time
 
 import nbformat
 import yaml
+from fresh import run_as_a_reader
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
-from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from stage import ship, stage, write_for_colab
+
+from course_utils.grading.set_up import build_wheel, has_set_up, with_set_up
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 COLLECTS_CLAIMS = "11_claims.ipynb"
+QUIET = {"PYDEVD_DISABLE_FILE_VALIDATION": "1", "JUPYTER_PLATFORM_DIRS": "1"}
+# What a chapter's kernel is told by the build; XLA_FLAGS since tests build in a process of theirs.
+FOR_CHAPTERS = ("COURSE_BUILD", "COURSE_EXECUTED_CHAPTERS", "XLA_FLAGS", *QUIET)
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -67,24 +71,27 @@ def _failed_cell(chapter: pathlib.Path, traceback: str) -> str:
     )
 
 
-def _run(chapter: pathlib.Path, log: pathlib.Path, timeout: float):
-    """The executed notebook, its seconds, and the failure if there is one. It runs in an empty folder of its own.
+def _run(chapter: pathlib.Path, wheel: pathlib.Path, log: pathlib.Path, timeout: float):
+    """The executed notebook, its seconds, and the failure if there is one.
 
     What the kernel itself says, not the chapter, goes to ``log``.
     """
-    notebook, start, failure = nbformat.read(chapter, as_version=4), time.monotonic(), None
-    with tempfile.TemporaryDirectory() as folder, log.open("w") as stderr:
-        client = NotebookClient(
-            notebook, timeout=timeout, record_timing=False, resources={"metadata": {"path": folder}}
-        )
+    given, failure, seconds = nbformat.read(chapter, as_version=4), None, 0.0
+    notebook = with_set_up(given, str(wheel)) if has_set_up(given) else given
+    variables = {name: value for name, value in os.environ.items() if name in FOR_CHAPTERS}
+    with log.open("w") as stderr:
         try:
-            client.execute(stderr=stderr)
+            seconds = run_as_a_reader(notebook, timeout=timeout, variables=variables, stderr=stderr)
         except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
             failure = _failed_cell(chapter, f"{type(error).__name__}: {error}")
-    return notebook, time.monotonic() - start, failure
+    for cell, as_given in zip(notebook.cells, given.cells, strict=True):
+        cell.source = as_given.source
+    return notebook, seconds, failure
 
 
-def _execute(chapters: list[pathlib.Path], output: pathlib.Path, timeout: float) -> list[str]:
+def _execute(
+    chapters: list[pathlib.Path], wheel: pathlib.Path, output: pathlib.Path, timeout: float
+) -> list[str]:
     """Run the chapters that the cache does not know, side by side, into ``executed``. Returns the failures."""
     cache, failures, missing = get_cache(output / ".jupyter_cache"), [], []
     for chapter in chapters:
@@ -95,7 +102,7 @@ def _execute(chapters: list[pathlib.Path], output: pathlib.Path, timeout: float)
             missing.append(chapter)
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         log = lambda chapter: output / "executed" / f"{chapter.stem}.log"
-        runs = {pool.submit(_run, chapter, log(chapter), timeout): chapter for chapter in missing}
+        runs = {pool.submit(_run, chapter, wheel, log(chapter), timeout): chapter for chapter in missing}
         for done, run in enumerate(concurrent.futures.as_completed(runs), 1):
             chapter, (notebook, seconds, failure) = runs[run], run.result()
             print(f"executed {done} of {len(missing)}: {chapter.stem}, {seconds:.0f} s", flush=True)
@@ -108,7 +115,7 @@ def _execute(chapters: list[pathlib.Path], output: pathlib.Path, timeout: float)
     return failures
 
 
-def _execute_book(source: pathlib.Path, output: pathlib.Path) -> list[str]:
+def _execute_book(source: pathlib.Path, wheel: pathlib.Path, output: pathlib.Path) -> list[str]:
     """Run every chapter, the one that collects the others' claims last. Returns the failures."""
     timeout = yaml.safe_load((source / "_config.yml").read_text(encoding="utf-8"))["execute"].get(
         "timeout", 30
@@ -118,7 +125,7 @@ def _execute_book(source: pathlib.Path, output: pathlib.Path) -> list[str]:
     executed.mkdir(parents=True)
     chapters = sorted((source / "chapters").glob("*.ipynb"))
     last = [chapter for chapter in chapters if chapter.name == COLLECTS_CLAIMS]
-    failures = _execute([chapter for chapter in chapters if chapter not in last], output, timeout)
+    failures = _execute([chapter for chapter in chapters if chapter not in last], wheel, output, timeout)
     if failures or not last:
         return failures
     stamp, key = output / "claims.key", _key(executed.glob("*.ipynb"))
@@ -126,8 +133,8 @@ def _execute_book(source: pathlib.Path, output: pathlib.Path) -> list[str]:
         cache = get_cache(output / ".jupyter_cache")
         with contextlib.suppress(KeyError):
             cache.remove_cache(cache.match_cache_notebook(nbformat.read(last[0], as_version=4)).pk)
-    _keep_only_if(stamp, key, output / ".doctrees", output / "html")
-    return _execute(last, output, timeout)
+    stamp.write_text(key)
+    return _execute(last, wheel, output, timeout)
 
 
 def _complete_redirect(html: pathlib.Path) -> None:
@@ -161,40 +168,31 @@ def build(source: pathlib.Path) -> int:
         output / ".doctrees",
         output / "html",
     )
-    site = [
-        source / "_config.yml",
-        source / "_toc.yml",
-        *(
-            path
-            for path in (source / "assets").rglob("*")
-            if path.is_file() and "node_modules" not in path.parts
-        ),
-    ]
+    # The pages show how the course's own package behaves: strict, and without progress bars.
+    os.environ.update(COURSE_BUILD="1", COURSE_EXECUTED_CHAPTERS=str(output / "executed"), **QUIET)
+    shutil.rmtree(output / "wheel", ignore_errors=True)
+    wheel = build_wheel(ROOT, output / "wheel")
+    failures = _execute_book(source, wheel, output)
+    if failures:
+        return _not_built("\n\n".join(failures))
+    stage(source, output / "executed", output / "book")
+    site = [output / "book" / "_config.yml", output / "book" / "_toc.yml", *(source / "assets").rglob("*")]
     _keep_only_if(
         output / "site.key",
-        _key(path for path in site if path.exists()),
+        _key(path for path in site if path.is_file() and "node_modules" not in path.parts),
         output / ".doctrees",
         output / "html",
     )
-    # The pages show how the course's own package behaves: strict, without progress bars, on this environment's kernel.
-    os.environ.update(
-        COURSE_BUILD="1",
-        COURSE_EXECUTED_CHAPTERS=str(output / "executed"),
-        PYDEVD_DISABLE_FILE_VALIDATION="1",
-        JUPYTER_PLATFORM_DIRS="1",
-        # Whatever the caller draws with: under another back end the pages would silently lack their figures.
-        MPLBACKEND="module://matplotlib_inline.backend_inline",
-    )
-    failures = _execute_book(source, output)
-    if failures:
-        return _not_built("\n\n".join(failures))
     jupyter_book = pathlib.Path(sys.executable).with_name("jupyter-book")
-    run = subprocess.run([jupyter_book, "build", str(source), "-W", "-n", "--keep-going"])
+    command = [jupyter_book, "build", output / "book", "--path-output", source, "-W", "-n", "--keep-going"]
+    run = subprocess.run(command)
     if run.returncode:
         # A page that failed must not pass for built next time.
         shutil.rmtree(output / ".doctrees", ignore_errors=True)
         return _not_built("The warnings and errors above say why.")
     _complete_redirect(output / "html")
+    ship(source, output / "html", wheel)
+    write_for_colab(source, output / "notebooks")
     return 0
 
 

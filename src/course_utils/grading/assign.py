@@ -14,6 +14,7 @@ from ..exercises.exercise import Exercise
 from .notebooks import ExerciseCells, exercise_cells, is_solution, read_notebook
 from .packs import Pack, slug, write_pack
 from .proof import faults_of
+from .set_up import carrying, is_set_up
 
 _CHECKED_LATER = "*Your instructor's tests check this answer. There is no `check` for it here.*"
 
@@ -22,7 +23,6 @@ class _Source(NamedTuple):
     exercise: Exercise
     cells: ExerciseCells
     own: bool
-    set_up: nbformat.NotebookNode
 
 
 def assign(
@@ -33,6 +33,7 @@ def assign(
     out: pathlib.Path,
     chapters: pathlib.Path,
     own_folders: Sequence[pathlib.Path] = (),
+    carry: bool = False,
 ) -> Pack:
     """Write an assignment into a new folder.
 
@@ -43,6 +44,7 @@ def assign(
         out: the folder to make.
         chapters: the folder of the course's chapters.
         own_folders: folders with exercises of the instructor's own: an ``exercises.py`` and an ``exercises.ipynb``.
+        carry: whether the students' notebook carries the package.
 
     Raises:
         ValueError: for an unknown id, exercises of one's own that are not proved, or a folder that holds something.
@@ -63,7 +65,7 @@ def assign(
     sources = [
         _source(exercise, exercise.id in own, chapters, own_folders) for exercise in exercises.values()
     ]
-    whole = _notebook(title, due, sources)
+    whole = _notebook(title, due, sources, _set_up(chapters))
     pack = write_pack(
         out / "pack",
         title=title,
@@ -72,7 +74,10 @@ def assign(
         own_files=[f / "exercises.py" for f in own_folders],
         notebook=whole,
     )
-    nbformat.write(student_notebook(whole), out / f"{slug(title)}.ipynb")
+    given = student_notebook(whole)
+    nbformat.write(
+        carrying(given, chapters.resolve().parent) if carry else given, out / f"{slug(title)}.ipynb"
+    )
     with (out / "points.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(["exercise", "title", "level", "minutes", "points", "skills"])
@@ -103,13 +108,19 @@ def _source(
             )
         ):
             raise ValueError(f"{exercise.id} is not ready to be assigned: {faults[0]}")
-        return _Source(
-            exercise, cells, own, next(cell for cell in notebook.cells if cell.cell_type == "code")
-        )
+        return _Source(exercise, cells, own)
     raise ValueError(f"{exercise.id} has no cells in {', '.join(map(str, paths))}")
 
 
-def _notebook(title: str, due: str, sources: Sequence[_Source]) -> nbformat.NotebookNode:
+def _set_up(chapters: pathlib.Path) -> nbformat.NotebookNode:
+    """The chapters' set-up cell."""
+    cells = read_notebook(chapters / "01_backpropagation.ipynb").cells
+    return _copied(next(filter(is_set_up, cells)), "set-up")
+
+
+def _notebook(
+    title: str, due: str, sources: Sequence[_Source], set_up: nbformat.NotebookNode
+) -> nbformat.NotebookNode:
     """The assignment with its solutions."""
     points = sum(source.exercise.points for source in sources)
     new = nbformat.v4
@@ -126,10 +137,10 @@ def _notebook(title: str, due: str, sources: Sequence[_Source]) -> nbformat.Note
     ]
     cells = [
         new.new_markdown_cell("\n".join(opening), id="opening"),
-        _copied(sources[0].set_up, "set-up"),
+        set_up,
         new.new_code_cell("from course_utils import check, hint", id="import-check"),
     ]
-    for number, (exercise, given, own, _) in enumerate(sources, 1):
+    for number, (exercise, given, own) in enumerate(sources, 1):
         statement = [_copied(cell, f"statement-{exercise.id}-{i}") for i, cell in enumerate(given.statement)]
         heading = f"## {number}. {exercise.title} ({exercise.points:g} {'point' if exercise.points == 1 else 'points'})"
         statement[0].source = re.sub(r"\A#[^\n]*", lambda _, heading=heading: heading, statement[0].source)

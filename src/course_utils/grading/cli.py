@@ -1,4 +1,4 @@
-"""The command ``course``: lists exercises, makes assignments, grades them, and exports them to other tools."""
+"""The command ``course``: copies chapters, lists exercises, makes assignments, grades and exports them."""
 
 import argparse
 import json
@@ -15,6 +15,7 @@ from ..exercises.catalogue import chapter_of, course_exercises, load_exercises
 _EXAMPLES = """\
 examples:
   course exercises
+  course notebook 2 --self-contained
   course assign vanishing-1 clipping-2 --title "Homework 1" --due "1 December" --out hw1
   course grade hw1/pack submissions/ --jobs 4 --out graded
   course export hw1/pack --to gradescope --out hw1-gradescope.zip
@@ -33,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("\nStopped. What was done is kept: the same command goes on from here.", file=sys.stderr)
         return 130
     except ImportError as error:
-        if error.name not in ("nbformat", "psutil"):
+        if error.name not in ("hatchling", "nbformat", "psutil"):
             raise
         print(
             f'course {options.command}: {error.name} is missing: pip install "course_utils[grade]"',
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="course",
-        description="Exercises of the course Unstable Gradients: list, assign, grade, export.",
+        description="Chapters and exercises of the course Unstable Gradients: hand out, assign, grade, export.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -95,7 +96,34 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="the course's chapters (default: ./chapters, or those beside the installed package)",
     )
+    add.add_argument(
+        "--self-contained",
+        action="store_true",
+        help="the students' notebook carries the package, and needs neither a network nor a public address",
+    )
     add.set_defaults(run=_assign)
+
+    add = commands.add_parser(
+        "notebook",
+        help="copy a chapter, to hand out as a file",
+        description="Write a copy of a chapter. With --self-contained it carries the package: it runs wherever JAX and the usual "
+        "packages are installed, without a network.",
+    )
+    add.add_argument("chapter", metavar="CHAPTER", help="its number, or the beginning of its name: 2, 02_vanishing")
+    add.add_argument("--self-contained", action="store_true", help="carry the package in the notebook")
+    add.add_argument(
+        "--without-solutions", action="store_true", help="leave out the solutions of its exercises"
+    )
+    add.add_argument(
+        "--out", type=pathlib.Path, metavar="FILE", help="where to write it (default: its name, in this folder)"
+    )
+    add.add_argument(
+        "--chapters",
+        type=pathlib.Path,
+        metavar="FOLDER",
+        help="the course's chapters (default: ./chapters, or those beside the installed package)",
+    )
+    add.set_defaults(run=_notebook)
 
     add = commands.add_parser(
         "grade",
@@ -207,12 +235,45 @@ def _assign(options) -> None:
     from .assign import assign
 
     pack = assign(
-        options.ids, title=options.title, due=options.due, out=options.out, chapters=_chapters(options.chapters), own_folders=options.own
+        options.ids, title=options.title, due=options.due, out=options.out, chapters=_chapters(options.chapters),
+        own_folders=options.own, carry=options.self_contained,
     )  # fmt: skip
     print(f"For your students:  {options.out / pack.slug}.ipynb")
     print(f"Points:             {options.out / 'points.csv'} ({pack.points:g} in all)")
     print(f"For you alone:      {pack.folder} (keep it secret: it decides which cases are graded)")
     print(f"To grade:           course grade {pack.folder} SUBMISSIONS --out graded")
+
+
+def _notebook(options) -> None:
+    import nbformat
+
+    from .assign import student_notebook
+    from .notebooks import read_notebook
+    from .set_up import carrying
+
+    folder = _chapters(options.chapters)
+    path = _chapter(options.chapter, folder)
+    out = options.out or pathlib.Path(path.name)
+    if out.exists():
+        raise ValueError(f"{out} is there already: name another file with --out FILE")
+    notebook = read_notebook(path)
+    if options.without_solutions:
+        notebook = student_notebook(notebook)
+    if options.self_contained:
+        notebook = carrying(notebook, folder.resolve().parent)
+    nbformat.write(notebook, out)
+    print(f"{out}: {path.stem}{', with the package in it' if options.self_contained else ''}")
+
+
+def _chapter(name: str, folder: pathlib.Path) -> pathlib.Path:
+    """The chapter of a number, or whose name begins so."""
+    paths = sorted(folder.glob("*.ipynb"))
+    start = f"{int(name):02d}_" if name.isdecimal() else name.removesuffix(".ipynb")
+    found = [path for path in paths if path.name.startswith(start)]
+    if len(found) != 1:
+        names = ", ".join(path.stem for path in found or paths)
+        raise ValueError(f"{'no chapter is' if not found else 'several chapters are'} called {name!r}: {names}")
+    return found[0]
 
 
 def _grade(options) -> int:

@@ -6,6 +6,8 @@ import pathlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from .set_up import only_installs
+
 LARGEST_FILE = 100 * 2**20
 LARGEST_CODE = 2 * 2**20
 
@@ -65,7 +67,7 @@ def _in_folder(root: pathlib.Path):
 
 
 def code_cells(path: pathlib.Path) -> list[tuple[int, str]]:
-    """The numbers and sources of a notebook's code cells.
+    """The numbers and sources of a notebook's code cells, without those that only install the course's package.
 
     Raises:
         UnreadableError: says what is wrong with the file.
@@ -92,7 +94,10 @@ def code_cells(path: pathlib.Path) -> list[tuple[int, str]]:
     cells = []
     for number, cell in enumerate(notebook["cells"], 1):
         if isinstance(cell, dict) and cell.get("cell_type") == "code":
-            cells.append((number, _source(cell).replace("\r\n", "\n")))
+            source = _source(cell).replace("\r\n", "\n")
+            # The package of the machine that grades is the one that counts.
+            if not only_installs(source):
+                cells.append((number, source))
     if sum(len(source) for _, source in cells) > LARGEST_CODE:
         raise UnreadableError(f"its code is longer than {LARGEST_CODE >> 20} million characters")
     return cells
