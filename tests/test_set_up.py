@@ -221,7 +221,7 @@ def test_links_lead_somewhere_in_colab():
 
 
 def test_the_address_here_stands_the_same_everywhere():
-    assert address.differing(address.configured()) == {}
+    assert address.differing(address.configured()) == {}, "run `make address`"
 
 
 @pytest.fixture

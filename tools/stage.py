@@ -36,8 +36,9 @@ def site_config(text: str, url: str) -> str:
     config.setdefault("execute", {})["execute_notebooks"] = "off"
     config.pop("repository", None)
     if on_github(url):
-        config["repository"] = {"url": url, "branch": BRANCH, "path_to_book": ""}
-        config.setdefault("launch_buttons", {})["colab_url"] = COLAB
+        # Here, since the book's own theme options would hide Jupyter Book's `repository` and `launch_buttons`.
+        options = {"repository_url": url, "repository_branch": BRANCH, "launch_buttons": {"colab_url": COLAB}}
+        config["sphinx"]["config"]["html_theme_options"].update(options, path_to_docs="")
     return yaml.safe_dump(config, sort_keys=False, allow_unicode=True)
 
 
