@@ -25,6 +25,8 @@ import nbformat
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TORCH_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
+COLAB_PYTHON = ROOT / ".venv-colab" / "bin" / "python"
+CHAPTERS = ROOT / "benchmarks" / "chapters.py"
 FIRST_DEPTHS = (5, 10, 20, 50, 100, 200, 500, 1000)
 NBGRADER = ROOT / ".venv-nbgrader" / "bin"
 HOMEWORKS = ("backpropagation", "initialization", "skip", "diagnosis")  # every third chapter, with all of its exercises
@@ -328,6 +330,8 @@ def main():
     )
     imports = compare("import_ours", "import_jax", max(arguments.n, 5))
     print(f"{'import course_utils and jax / import jax':58} {1 / imports['ratio']:7.2f}  target ≤ 1.3")
+    print("Chapters, with Colab's versions, on all cores:", flush=True)
+    subprocess.run([COLAB_PYTHON, CHAPTERS], check=True)
 
 
 if __name__ == "__main__":
