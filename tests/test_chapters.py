@@ -55,7 +55,7 @@ def stripped(notebook):
 SET_UP = set_up_source(package_at(address.configured(), address.RELEASE))
 # Colab shows the cell's title, the site a line to open.
 FOLDED_SET_UP = {
-    "cellView": "form", "tags": ["hide-input"],
+    "cellView": "form", "tags": ["hide-cell"],
     "mystnb": {"code_prompt_show": "Show the set-up", "code_prompt_hide": "Hide the set-up"},
 }  # fmt: skip
 

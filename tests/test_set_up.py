@@ -196,6 +196,9 @@ def test_an_assignment_can_carry_the_package(tmp_path):
     given = nbformat.read(tmp_path / "hw" / "trial.ipynb", as_version=4)
     kinds = [cell.id for cell in given.cells if cell.cell_type == "code"]
     assert kinds[:2] == ["carried-package", "set-up"]
+    plain = nbformat.read(tmp_path / "hw" / "pack" / "with_solutions.ipynb", as_version=4)
+    chapter = nbformat.read(NOTEBOOKS[0], as_version=4)
+    assert next(filter(set_up.is_set_up, plain.cells)).source == next(filter(set_up.is_set_up, chapter.cells)).source
     # The grader runs a student's own cells, and not these two, even where they name another version or source.
     graded = {source for _, source in code_cells(tmp_path / "hw" / "trial.ipynb")}
     assert graded == {cell.source for cell in given.cells if cell.cell_type == "code"} - {given.cells[1].source, given.cells[2].source}
