@@ -19,15 +19,16 @@ from .. import __version__
 SET_UP = '''\
 # @title Set-up: run this cell first
 # Installs the course's package where it is missing, and changes no other package.
-import importlib.util
+import importlib
 import subprocess
 import sys
 import tempfile
+from importlib.util import find_spec
 
 VERSION = "{version}"
 SOURCE = {source}
 pip = [sys.executable, "-m", "pip", "--no-input", "--disable-pip-version-check"]
-here = lambda: importlib.util.find_spec("course_utils") and __import__("course_utils").__version__
+here = lambda: find_spec("course_utils") and __import__("course_utils").__version__
 why = "since the course has no public address yet"
 if SOURCE and here() != VERSION:
     with tempfile.NamedTemporaryFile(delete=False) as keep:
@@ -41,8 +42,8 @@ if SOURCE and here() != VERSION:
 if here() != VERSION:
     raise SystemExit(
         f"course_utils {{VERSION}} could not be installed, {{why}}\\n"
-        "Is there a network? Two ways need none. Take this notebook from the download button of\\n"
-        "its page: that copy carries the package. Or run `pip install .` in the course's folder."
+        "Is there a network? Two ways need none. Take this notebook from its page's download\\n"
+        "button: that copy carries the package. Or run `pip install .` in the course's folder."
     )
 print(f"course_utils {{VERSION}} is ready.")'''
 HERE_TOO = "# @title The course's package, carried in this notebook"
