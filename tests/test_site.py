@@ -16,6 +16,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from course_utils.grading.notebooks import exercise_cells
+from course_utils.grading.set_up import is_set_up
 
 pytestmark = [pytest.mark.slow, pytest.mark.site]
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -320,6 +321,27 @@ def test_a_claim_stands_on_the_page_itself_in_the_dark_theme(open_page):
     page = open_page(CHAPTER, color_scheme="dark")
     boxes = page.locator(".claim").evaluate_all("claims => claims.map(c => getComputedStyle(c.parentElement).backgroundColor)")
     assert len(boxes) > 10 and set(boxes) == {"rgba(0, 0, 0, 0)"}
+
+
+def test_the_site_ships_the_package_and_links_to_it(open_page, site):
+    page = open_page("chapters/running.html")
+    link = page.get_by_role("link", name="this wheel").get_attribute("href")
+    (wheel,) = (site / "_static").glob("*.whl")
+    assert (site / "chapters" / link).resolve() == wheel.resolve()
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_the_download_button_gives_the_chapter_with_that_package_in_it(site, name):
+    given = nbformat.read(site / "_sources" / pathlib.Path(name).with_suffix(".ipynb"), as_version=4)
+    chapter = nbformat.read(ROOT / pathlib.Path(name).with_suffix(".ipynb"), as_version=4)
+    sources = {cell.id: cell.source for cell in given.cells}
+    (wheel,) = (site / "_static").glob("*.whl")
+    carried = re.search(r'"""(.*?)"""', sources.pop("carried-package"), re.DOTALL)[1]
+    assert base64.b64decode(carried) == wheel.read_bytes()
+    set_up = next(filter(is_set_up, chapter.cells))
+    assert sources == {cell.id: cell.source for cell in chapter.cells} | {set_up.id: sources[set_up.id]}
+    assert "SOURCE = str(WHEEL)" in sources[set_up.id]
+    assert all(not cell.get("outputs") for cell in given.cells)
 
 
 def test_a_chapters_html_is_small_and_shows_no_traceback(site):
