@@ -5,11 +5,13 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 PIN := $(VENV)-lock/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --no-emit-index-url \
   --no-annotate --custom-compile-command "make lock"
+# Colab's Python where there is one. PYENV_VERSION lets pyenv's stand-in through, and is nothing to any other.
+COLAB_PYTHON ?= $(shell PYENV_VERSION=3.13 python3.13 -c 'import sys; print(sys.executable)' 2>/dev/null || echo $(PYTHON))
 .DEFAULT_GOAL := help
-.PHONY: help book test test-fast test-colab lint bench lock strip widgets serve clean
+.PHONY: help book test test-fast test-colab lint bench lock colab-list address strip widgets serve dist release-notes push-notebooks drift clean
 
 help: ## list the commands
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 book: $(READY) ## build the site: _build/html/index.html
 	$(BIN)/python tools/build_book.py
@@ -26,13 +28,14 @@ test-fast: $(READY) ## the tests that take seconds
 	$(BIN)/python -m pytest -n 2 -m "not slow and not site"
 
 test-colab: .venv-colab/ready ## the fast tests and the chapters with Colab's versions
+	.venv-colab/bin/python tools/apt.py bwrap bubblewrap
 	.venv-colab/bin/python -m pytest -n 2 -m "not site and not lock"
 
 lint: $(READY) ## ruff
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check src
 
-bench: $(READY) .venv-nbgrader/ready ## print the speed and memory ratios
+bench: $(READY) .venv-nbgrader/ready .venv-colab/ready ## print the speed and memory ratios
 	$(BIN)/python benchmarks/bench.py
 
 lock: ## renew requirements.txt and requirements-nbgrader.txt from pyproject.toml
@@ -40,6 +43,14 @@ lock: ## renew requirements.txt and requirements-nbgrader.txt from pyproject.tom
 	$(VENV)-lock/bin/python -m pip install --quiet uv
 	$(PIN) --upgrade --extra book --extra test --extra dev --extra grade --output-file requirements.txt
 	$(PIN) --upgrade --extra grade --extra nbgrader --output-file requirements-nbgrader.txt
+
+colab-list: ## renew requirements-colab.txt from Colab's own list (FROM=file, DATE=its day, CHECK=1 to look only)
+	$(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip install --quiet uv packaging
+	$(VENV)-lock/bin/python tools/colab.py $(if $(FROM),--from "$(FROM)") $(if $(DATE),--date $(DATE)) $(if $(CHECK),--check)
+
+address: $(READY) ## write the course's public address everywhere, from _config.yml (URL=… changes it there)
+	$(BIN)/python tools/address.py --write $(if $(filter undefined,$(origin URL)),,"$(URL)")
 
 strip: $(READY) ## remove outputs and counts from the chapters, keep cell ids
 	$(BIN)/python tools/strip.py chapters/*.ipynb
@@ -50,8 +61,22 @@ widgets: $(READY) ## rebuild the widget bundle and MathJax from their lock (need
 serve: book ## build, then serve the site at http://localhost:8000
 	$(BIN)/python -m http.server 8000 --directory _build/html
 
+dist: $(READY) ## the package as a wheel and a source archive, in dist/
+	$(BIN)/python -m hatchling build --clean
+
+release-notes: ## check that every place names this version (TAG=v1.2.3: and that tag), print its changes
+	@$(PYTHON) tools/release.py "$$TAG"
+
+push-notebooks: ## push _build/notebooks, where Colab's buttons lead, to the branch notebooks of origin
+	$(PYTHON) tools/push_notebooks.py
+
+drift: ## the tests of test-colab with the newest versions that pyproject.toml allows
+	$(PYTHON) -m venv --clear .venv-drift
+	.venv-drift/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[book,dev,grade,test]"
+	.venv-drift/bin/python tools/drift.py -n 2 -m "not site and not lock"
+
 clean: ## remove what was built, the environments included
-	rm -rf _build .venv .venv-bench .venv-colab .venv-lock .venv-nbgrader .pytest_cache .hypothesis .ruff_cache assets/widgets/node_modules
+	rm -rf _build dist .venv .venv-bench .venv-colab .venv-drift .venv-lock .venv-nbgrader .pytest_cache .hypothesis .ruff_cache assets/widgets/node_modules
 
 $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "The course needs Python 3.11 or newer, and $(PYTHON) is " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12 ...")'
@@ -62,12 +87,12 @@ $(READY): requirements.txt pyproject.toml
 
 .venv-nbgrader/ready: requirements-nbgrader.txt pyproject.toml
 	$(PYTHON) -m venv .venv-nbgrader
-	.venv-nbgrader/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-nbgrader.txt hatchling editables
+	.venv-nbgrader/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-nbgrader.txt editables
 	.venv-nbgrader/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv-colab/ready: requirements-colab.txt pyproject.toml
-	$(PYTHON) -m venv .venv-colab
-	.venv-colab/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-colab.txt
+	$(COLAB_PYTHON) -m venv --clear .venv-colab
+	.venv-colab/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-colab.txt
 	.venv-colab/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -3,9 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
 
 from ._checks import finite_number, nonnegative_int, positive_int
+from ._shapes import Float, Int
 
 
 class Dataset(NamedTuple):

@@ -18,12 +18,13 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Float32, Int
+from jax import Array
 from tqdm.auto import tqdm
 
 from . import norm_engine
 from ._build import in_build
 from ._checks import finite_number, non_empty, nonnegative_int, positive_int
+from ._shapes import Float, Float32, Int
 from .networks import (
     NetworkConfig,
     Params,

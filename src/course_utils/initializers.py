@@ -14,9 +14,10 @@ from collections.abc import Callable, Sequence
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jax import Array
 
 from ._checks import finite_number, positive_int
+from ._shapes import Float
 
 
 def numpy_generator(key, stream: int = 0) -> np.random.Generator:

@@ -11,10 +11,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
-from jaxtyping import Array, Float, Int
+from jax import Array, lax
 
 from ._checks import finite_number, one_of, positive_int
+from ._shapes import Float, Int
 from .initializers import INITIALIZERS, numpy_generator
 
 ACTIVATIONS = {

@@ -13,10 +13,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax import Array
 from jax.tree_util import DictKey
-from jaxtyping import Array, Float, Int
 
 from ._checks import positive_int
+from ._shapes import Float, Int
 from .gradients import frobenius_norms, hidden_weight_norms
 from .networks import Params
 from .training import History

@@ -14,11 +14,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import lax
-from jaxtyping import Float
 from tqdm.auto import tqdm
 
 from ._build import in_build
 from ._checks import nonnegative_int, positive_int
+from ._shapes import Float
 from .datasets import Dataset
 from .gradients import hidden_weight_norms
 from .networks import NetworkConfig, Params, apply, check_labels, cross_entropy, init_params

@@ -19,11 +19,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import lax
-from jaxtyping import Float
 from tqdm.auto import tqdm
 
 from ._build import cache_folder, in_build
 from ._checks import finite_number, non_empty, nonnegative_int, positive_int
+from ._shapes import Float
 from .datasets import Dataset
 from .networks import Layer, NetworkConfig, affine, cross_entropy, init_params, post
 from .training import batch_indices, check_fit

@@ -1,0 +1,216 @@
+"""Explorers in JupyterLab 4 and Notebook 7, in a real browser: sliders move the picture, and the kernel answers between grid points."""
+
+import contextlib
+import json
+import os
+import pathlib
+import subprocess
+import time
+
+import jax
+import nbformat
+import numpy as np
+import optax
+import pytest
+from test_site import DRAWN
+
+import course_utils
+
+pytestmark = [pytest.mark.slow, pytest.mark.site, pytest.mark.lock]
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+JUPYTER = ROOT / ".venv-nbgrader" / "bin" / "jupyter"
+CHAPTER = ROOT / "chapters" / "04_weight_initialization.ipynb"  # it has both explorers
+FRONT_ENDS = {"JupyterLab": ("4.", "lab/tree/chapter.ipynb"), "Jupyter Notebook": ("7.", "notebooks/chapter.ipynb")}
+
+
+def cut_chapter():
+    """The chapter with no cells but set-up, imports, and its two explorers."""
+    notebook = nbformat.read(CHAPTER, as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    notebook.cells = [*code[:2], *(cell for cell in code[2:] if "Explorer(" in cell.source)]
+    assert len(notebook.cells) == 4
+    return notebook
+
+
+@pytest.fixture(scope="module")
+def asked():
+    """What the chapter asks of its explorers: two dictionaries of arguments."""
+    calls = []
+    record = lambda config, **options: calls.append({"config": config, **options})
+    names = {name: getattr(course_utils, name) for name in course_utils._MODULE_OF}
+    names |= {"np": np, "optax": optax, "GradientExplorer": record, "TrainingExplorer": record, "display": lambda _: None}
+    for cell in cut_chapter().cells[2:]:
+        exec(cell.source, names)
+    return calls
+
+
+@pytest.fixture(scope="module")
+def jupyter(tmp_path_factory):
+    """The address of a Jupyter server that serves both front ends, in a folder with nothing but the chapter."""
+    assert JUPYTER.exists(), f"The tests of Jupyter need {JUPYTER.parent.parent.name}: `make test` makes it"
+    home = tmp_path_factory.mktemp("home")
+    (home / "work").mkdir()
+    nbformat.write(cut_chapter(), home / "work" / "chapter.ipynb")
+    reader = {name: value for name, value in os.environ.items() if name not in ("COURSE_BUILD", "MPLBACKEND", "XLA_FLAGS")}
+    environment = {
+        **reader, "HOME": str(home), "JUPYTER_PLATFORM_DIRS": "1", "JUPYTER_RUNTIME_DIR": str(home / "run"),
+        "COURSE_UTILS_CACHE": str(home / "cache"), "PATH": f"{JUPYTER.parent}{os.pathsep}{os.environ['PATH']}",
+    }  # fmt: skip
+    command = [JUPYTER, "server", "--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=0", "--IdentityProvider.token="]
+    with (home / "log").open("w") as log:
+        server = subprocess.Popen(command, cwd=home / "work", env=environment, stdout=log, stderr=log)
+    try:
+        yield _address(server, home)
+    finally:
+        server.terminate()  # it ends its kernels first
+        try:
+            server.wait(30)
+        except subprocess.TimeoutExpired:
+            server.kill()
+
+
+def _address(server, home):
+    """The address that the server writes down once it listens."""
+    for _ in range(300):
+        for file in (home / "run").glob("jpserver-*.json"):
+            with contextlib.suppress(json.JSONDecodeError):  # half written
+                return json.loads(file.read_text())["url"]
+        assert server.poll() is None, (home / "log").read_text()
+        time.sleep(0.1)
+    raise AssertionError((home / "log").read_text())
+
+
+@pytest.fixture(params=FRONT_ENDS)
+def page(request, jupyter, browser):
+    """The chapter in a front end, all of its cells run from the menu. At the end the course's code may not have complained."""
+    complaints = []
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    # The explorers' module is loaded from a blob; the front ends' own files have addresses, and errors of their own.
+    ours = lambda where, what: complaints.append(what) if "blob:" in where else None
+    page.on("pageerror", lambda error: ours(error.stack or "", str(error)))
+    page.on("console", lambda m: ours(m.text + m.location["url"], m.text) if m.type in ("error", "warning") else None)
+    version, path = FRONT_ENDS[request.param]
+    page.goto(jupyter + path)
+    about = json.loads(page.locator("#jupyter-config-data").text_content())
+    assert (about["appName"], about["appVersion"][:2]) == (request.param, version)
+    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]")
+    choose(page, "Run", "runmenu:run-all")
+    failed = page.locator("[data-mime-type*=error]")
+    page.locator(".ug-training").or_(failed).wait_for(timeout=90_000)
+    assert failed.all_inner_texts() == []
+    yield page
+    context.close()
+    assert complaints == []
+
+
+def choose(page, menu, command):
+    page.locator(".lm-MenuBar-item", has_text=menu).click()
+    page.locator(f'.lm-Menu-item[data-command="{command}"]').click()
+
+
+class Explorer:
+    """An explorer on the page: its picture, and the handles, readouts and map that move it."""
+
+    def __init__(self, page, kind):
+        self.page, self.root = page, page.locator(f".ug-{kind}")
+        box = page.locator(".widget-vbox", has=self.root)
+        self.depth, self.scale = (box.locator(".noUi-handle").nth(i) for i in range(2))
+        self.typed_depth, self.typed_scale = (box.locator(".widget-readout").nth(i) for i in range(2))
+        self.map, self.sentence = self.root.locator(".ug-map").first, self.root.locator(".ug-sentence")
+
+    def press(self, where, *keys):
+        where.focus()
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def drag(self, handle, pixels):
+        handle.scroll_into_view_if_needed()
+        box = handle.bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        self.page.mouse.move(x, y)
+        self.page.mouse.down()
+        self.page.mouse.move(x + pixels, y, steps=5)
+        self.page.mouse.up()
+
+    def shows(self, depth, scale, source):
+        """What is drawn, once it is drawn for that place and from that source: measured, nearest measured or live."""
+        for _ in range(100):
+            drawn = self.root.evaluate(DRAWN)
+            if (drawn["depth"], drawn["source"]) == (depth, source) and drawn["scale"] == pytest.approx(scale):
+                break
+            self.page.wait_for_timeout(100)
+        assert (drawn["depth"], drawn["source"]) == (depth, source) and drawn["scale"] == pytest.approx(scale)
+        said = self.sentence.text_content()
+        assert said.startswith(f"Depth {depth}, σ_w = {float(f'{scale:.3g}'):g}")
+        assert ("Computed just now." in said, "nearest place" in said) == (source == "live", source == "nearest")
+        return drawn
+
+
+def gradients(config, depth, scale, seeds):
+    """log10 of each layer's gradient norm, median over seeds, by jax.grad."""
+    network, digits = config.replace(depth=depth, weight_scale=scale), course_utils.load_digits()
+    drawn = [course_utils.init_params(network, key=jax.random.key(seed)) for seed in seeds]
+    norms = [course_utils.layer_gradient_norms(params, digits.inputs[:256], digits.labels[:256], network) for params in drawn]
+    return np.log10(np.median(norms, 0))
+
+
+def test_a_gradient_explorer_moves_with_keys_and_mouse_and_computes_live_between_grid_points(page, asked):
+    explorer, options = Explorer(page, "gradients"), asked[0]
+    config, scales, seeds = options["config"], options["weight_scales"], options["seeds"]
+    start = int(np.argmin(np.abs(np.log(scales))))  # σ_w = 1
+    step = scales[start + 1] / scales[start]
+
+    def shows(depth, scale, source):
+        drawn = explorer.shows(depth, scale, source)
+        np.testing.assert_allclose(drawn["gradient"], gradients(config, depth, scale, seeds), atol=2e-3)
+        compared = explorer.root.locator(".ug-curve .ug-compare .ug-mark[data-value]")
+        found = compared.evaluate_all("dots => dots.map(dot => Number(dot.dataset.value))")
+        np.testing.assert_allclose(found, gradients(options["compare"], depth, scale, seeds), atol=2e-3)
+
+    shows(config.depth, scales[start], "grid")
+    explorer.press(explorer.scale, "ArrowRight")  # a quarter of the way to the next grid point
+    shows(config.depth, step**0.25, "live")
+    explorer.press(explorer.depth, "ArrowDown", "ArrowLeft")
+    shows(config.depth - 2, step**0.25, "live")
+    explorer.press(explorer.map, "ArrowRight", "ArrowUp")
+    shows(config.depth - 1, scales[start + 1], "grid")
+    explorer.drag(explorer.depth, -80)
+    depth = int(explorer.typed_depth.text_content())
+    assert 2 <= depth < config.depth - 1
+    shows(depth, scales[start + 1], "grid")
+    explorer.drag(explorer.scale, 3)  # pixels: not as far as the next grid point
+    shows(depth, scales[start + 1] * step**0.25, "live")
+
+    # Without its kernel, the picture goes on with what it carries.
+    choose(page, "Kernel", "kernelmenu:restart")
+    page.locator(".jp-Dialog .jp-mod-accept").click()
+    page.locator(".jupyter-widgets-disconnected").first.wait_for(state="attached")
+    explorer.press(explorer.depth, "ArrowRight")
+    shows(depth + 1, scales[start + 1], "nearest")
+    explorer.press(explorer.map, "ArrowLeft")
+    shows(depth + 1, scales[start], "grid")
+
+
+def test_a_training_explorer_moves_with_keys_and_mouse_and_shows_the_nearest_trained_network(page, asked, digits):
+    explorer, options = Explorer(page, "training"), asked[1]
+    config, depths, scales, seeds = (options[name] for name in ("config", "depths", "weight_scales", "seeds"))
+    start, deeper = int(np.argmin(np.abs(np.log(scales)))), depths[depths.index(config.depth) + 1]
+
+    def shows(depth, scale, source):
+        drawn = explorer.shows(depth, scale, source)
+        for kind, network in (("gradient", config), ("signal", options["compare"])):
+            plan = {"optimizer": options["optimizer"], "steps": 100, "batch_size": 64, "seeds": seeds}
+            loss = course_utils.sweep_training(network, digits, depths=[depth], weight_scales=[scale], **plan).loss[0, 0]
+            points = [np.median(loss[:, block].mean(1)) for block in np.array_split(np.arange(100), 40)]
+            np.testing.assert_allclose(drawn[kind], points, rtol=0.02)
+
+    shows(config.depth, scales[start], "grid")
+    explorer.press(explorer.depth, "ArrowRight", "ArrowUp")  # no network of that depth was trained
+    shows(config.depth, scales[start], "nearest")
+    explorer.press(explorer.scale, "ArrowLeft")
+    shows(config.depth, scales[start - 1], "nearest")
+    explorer.press(explorer.map, "ArrowUp", "ArrowRight")
+    shows(deeper, scales[start], "grid")
+    explorer.drag(explorer.depth, -400)  # past the slider's end
+    shows(depths[0], scales[start], "grid")
