@@ -16,5 +16,6 @@ def cache_folder() -> pathlib.Path:
     """Where results are kept between runs: ``COURSE_UTILS_CACHE``, or ``course_utils`` in the user's cache folder."""
     named = os.environ.get("COURSE_UTILS_CACHE")
     return pathlib.Path(
-        named or pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "course_utils"
+        named
+        or pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "course_utils"
     )

@@ -128,7 +128,11 @@ def _difference(answer, expected, rtol: float, atol: float) -> str:
     where, count, size, larger = ratios[0]
     side = "too large" if larger.all() else "too small" if not larger.any() else "off"
     place = f" in your answer{where}" if where else ""
-    return f"the number{place} is {side} in size" if size == 1 else f"{count} of {size} numbers{place} are {side} in size"
+    return (
+        f"the number{place} is {side} in size"
+        if size == 1
+        else f"{count} of {size} numbers{place} are {side} in size"
+    )
 
 
 def within(

@@ -109,13 +109,18 @@ def _parser() -> argparse.ArgumentParser:
         description="Write a copy of a chapter. With --self-contained it carries the package: it runs wherever JAX and the usual "
         "packages are installed, without a network.",
     )
-    add.add_argument("chapter", metavar="CHAPTER", help="its number, or the beginning of its name: 2, 02_vanishing")
+    add.add_argument(
+        "chapter", metavar="CHAPTER", help="its number, or the beginning of its name: 2, 02_vanishing"
+    )
     add.add_argument("--self-contained", action="store_true", help="carry the package in the notebook")
     add.add_argument(
         "--without-solutions", action="store_true", help="leave out the solutions of its exercises"
     )
     add.add_argument(
-        "--out", type=pathlib.Path, metavar="FILE", help="where to write it (default: its name, in this folder)"
+        "--out",
+        type=pathlib.Path,
+        metavar="FILE",
+        help="where to write it (default: its name, in this folder)",
     )
     add.add_argument(
         "--chapters",
@@ -272,7 +277,9 @@ def _chapter(name: str, folder: pathlib.Path) -> pathlib.Path:
     found = [path for path in paths if path.name.startswith(start)]
     if len(found) != 1:
         names = ", ".join(path.stem for path in found or paths)
-        raise ValueError(f"{'no chapter is' if not found else 'several chapters are'} called {name!r}: {names}")
+        raise ValueError(
+            f"{'no chapter is' if not found else 'several chapters are'} called {name!r}: {names}"
+        )
     return found[0]
 
 

@@ -16,7 +16,7 @@ import nbformat
 
 from .. import __version__
 
-SET_UP = '''\
+SET_UP = """\
 # @title Set-up: run this cell first
 # Installs the course's package where it is missing, and changes no other package.
 import importlib
@@ -45,7 +45,7 @@ if here() != VERSION:
         "Is there a network? Two ways need none. Take this notebook from its page's download\\n"
         "button: that copy carries the package. Or run `pip install .` in the course's folder."
     )
-print(f"course_utils {{VERSION}} is ready.")'''
+print(f"course_utils {{VERSION}} is ready.")"""
 HERE_TOO = "# @title The course's package, carried in this notebook"
 CARRIED = (
     HERE_TOO
@@ -187,7 +187,9 @@ def with_links_to(notebook: nbformat.NotebookNode, address: str, branch: str) ->
 
     def absolute(match):
         base = colab if match["file"].endswith(".ipynb") else address
-        return f"]({base}/blob/{branch}/{os.path.normpath('chapters/' + match['file'])}{match['place'] or ''})"
+        return (
+            f"]({base}/blob/{branch}/{os.path.normpath('chapters/' + match['file'])}{match['place'] or ''})"
+        )
 
     notebook = copy.deepcopy(notebook)
     for cell in notebook.cells:
