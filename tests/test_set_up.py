@@ -91,6 +91,19 @@ def test_it_would_rather_fail_than_change_an_installed_package(fresh, tmp_path):
     run = fresh(set_up.set_up_source(greedy), **offers)
     assert run.returncode and "conflict" in run.stderr and "could not be installed" in run.stderr
     assert "other==1.0" in distributions(fresh)
+    assert fresh("import course_utils").returncode, "what cannot work stays installed"
+
+
+def test_what_another_package_lacks_is_not_its_business(fresh, tmp_path):
+    """As in Colab, where ipython asks for jedi and there is none."""
+    files = {"course_utils.py": f"__version__ = '{__version__}'\n"}
+    package = wheel_of(tmp_path, "course_utils", __version__, files, ["other>=1"])
+    one, _ = wheel_of(tmp_path, "other", "1.0", requires=["absent"]), wheel_of(tmp_path, "absent", "1.0")
+    offers = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path)}
+    fresh(f"import subprocess, sys; subprocess.run([sys.executable, '-m', 'pip', 'install', '--no-deps', {one!r}])", **offers)
+    before = distributions(fresh)
+    assert "other==1.0" in before and fresh(set_up.set_up_source(package), **offers).stdout == READY
+    assert distributions(fresh) == before
 
 
 def test_it_installs_a_requirement_that_is_missing(fresh, tmp_path):

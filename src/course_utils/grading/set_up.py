@@ -1,7 +1,8 @@
 """The set-up cell that every notebook of the course begins with, and notebooks that carry the package themselves.
 
 The set-up cell is one text everywhere, but for where the package is to be had: ``set_up_source`` writes it in the
-chapters, ``with_set_up`` in copies of them.
+chapters, ``with_set_up`` in copies of them. It installs the package alone, and what that needs only where something is
+missing: Colab's image lacks what one of its own packages asks for (jedi, for ipython), and pip would add that too.
 """
 
 import base64
@@ -19,26 +20,27 @@ from .. import __version__
 SET_UP = """\
 # @title Set-up: run this cell first
 # Installs the course's package where it is missing, and changes no other package.
-import importlib
 import subprocess
 import sys
 import tempfile
-from importlib.util import find_spec
+from importlib import invalidate_caches, util
 
-VERSION = "{version}"
-SOURCE = {source}
-pip = [sys.executable, "-m", "pip", "--no-input", "--disable-pip-version-check"]
-here = lambda: find_spec("course_utils") and __import__("course_utils").__version__
+VERSION, SOURCE = "{version}", {source}
+PIP = [sys.executable, "-m", "pip", "--no-input", "--disable-pip-version-check"]
+pip = lambda *words: subprocess.run([*PIP, *words], capture_output=True, text=True)
+here = lambda: util.find_spec("course_utils") and __import__("course_utils").__version__
 why = "since the course has no public address yet"
 if SOURCE and here() != VERSION:
-    with tempfile.NamedTemporaryFile(delete=False) as keep:
-        subprocess.run([*pip, "list", "--format=freeze", "--exclude=course_utils"], stdout=keep)
-    command = [*pip, "install", "--quiet", f"--constraint={{keep.name}}", SOURCE]
-    run = subprocess.run(command, capture_output=True, text=True)
+    with tempfile.NamedTemporaryFile("w", delete=False) as keep:
+        keep.write(pip("list", "--format=freeze", "--exclude=course_utils").stdout)
+    run = pip("install", "--quiet", "--no-deps", SOURCE)
+    if "course_utils" in pip("check").stdout.replace("-", "_"):  # it needs what is not here
+        run = pip("install", "--quiet", f"--constraint={{keep.name}}", "course_utils")
+        run.returncode and pip("uninstall", "--yes", "course_utils")
     why = f"and pip says why:\\n\\n{{run.stderr}}"
     for name in [name for name in sys.modules if name.split(".")[0] == "course_utils"]:
         del sys.modules[name]
-    importlib.invalidate_caches()
+    invalidate_caches()
 if here() != VERSION:
     raise SystemExit(
         f"course_utils {{VERSION}} could not be installed, {{why}}\\n"
@@ -46,10 +48,8 @@ if here() != VERSION:
         "button: that copy carries the package. Or run `pip install .` in the course's folder."
     )
 print(f"course_utils {{VERSION}} is ready.")"""
-HERE_TOO = "# @title The course's package, carried in this notebook"
-CARRIED = (
-    HERE_TOO
-    + '''
+CARRIED = '''\
+# @title The course's package, carried in this notebook
 # Run this cell too. The next one installs the package from it, so that nothing is downloaded.
 import base64
 import pathlib
@@ -60,7 +60,6 @@ WHEEL.write_bytes(base64.b64decode("""
 {text}
 """))
 print(f"{{WHEEL.name}} is unpacked.")'''
-)
 # Shown as a line to open: by Colab, by JupyterLab and Notebook 7.
 FOLDED = {"cellView": "form", "jupyter": {"source_hidden": True}}
 
