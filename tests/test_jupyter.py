@@ -1,6 +1,7 @@
 """Explorers in JupyterLab 4 and Notebook 7, in a real browser: sliders move the picture, and the kernel answers between grid points."""
 
 import contextlib
+import functools
 import json
 import os
 import pathlib
@@ -12,6 +13,7 @@ import nbformat
 import numpy as np
 import optax
 import pytest
+from playwright.sync_api import TimeoutError
 from test_site import DRAWN
 
 import course_utils
@@ -20,7 +22,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.site, pytest.mark.lock]
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 JUPYTER = ROOT / ".venv-nbgrader" / "bin" / "jupyter"
 CHAPTER = ROOT / "chapters" / "04_weight_initialization.ipynb"  # it has both explorers
-FRONT_ENDS = {"JupyterLab": ("4.", "lab/tree/chapter.ipynb"), "Jupyter Notebook": ("7.", "notebooks/chapter.ipynb")}
+FRONT_ENDS = {"JupyterLab": ("4.", "lab/tree/"), "Jupyter Notebook": ("7.", "notebooks/")}
 
 
 def cut_chapter():
@@ -46,11 +48,10 @@ def asked():
 
 @pytest.fixture(scope="module")
 def jupyter(tmp_path_factory):
-    """The address of a Jupyter server that serves both front ends, in a folder with nothing but the chapter."""
+    """A Jupyter server that serves both front ends: its address, and its empty folder."""
     assert JUPYTER.exists(), f"The tests of Jupyter need {JUPYTER.parent.parent.name}: `make test` makes it"
     home = tmp_path_factory.mktemp("home")
     (home / "work").mkdir()
-    nbformat.write(cut_chapter(), home / "work" / "chapter.ipynb")
     reader = {name: value for name, value in os.environ.items() if name not in ("COURSE_BUILD", "MPLBACKEND", "XLA_FLAGS")}
     environment = {
         **reader, "HOME": str(home), "JUPYTER_PLATFORM_DIRS": "1", "JUPYTER_RUNTIME_DIR": str(home / "run"),
@@ -60,7 +61,7 @@ def jupyter(tmp_path_factory):
     with (home / "log").open("w") as log:
         server = subprocess.Popen(command, cwd=home / "work", env=environment, stdout=log, stderr=log)
     try:
-        yield _address(server, home)
+        yield _address(server, home), home / "work"
     finally:
         server.terminate()  # it ends its kernels first
         try:
@@ -80,9 +81,11 @@ def _address(server, home):
     raise AssertionError((home / "log").read_text())
 
 
-@pytest.fixture(params=FRONT_ENDS)
+@pytest.fixture(scope="module", params=FRONT_ENDS)
 def page(request, jupyter, browser):
     """The chapter in a front end, all of its cells run from the menu. At the end the course's code may not have complained."""
+    address, folder = jupyter
+    nbformat.write(cut_chapter(), folder / f"{request.param}.ipynb")
     complaints = []
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
@@ -91,7 +94,7 @@ def page(request, jupyter, browser):
     page.on("pageerror", lambda error: ours(error.stack or "", str(error)))
     page.on("console", lambda m: ours(m.text + m.location["url"], m.text) if m.type in ("error", "warning") else None)
     version, path = FRONT_ENDS[request.param]
-    page.goto(jupyter + path)
+    page.goto(f"{address}{path}{request.param}.ipynb")
     about = json.loads(page.locator("#jupyter-config-data").text_content())
     assert (about["appName"], about["appVersion"][:2]) == (request.param, version)
     run_all(page)
@@ -107,9 +110,11 @@ def run_all(page):
     """From the menu, and again until a kernel takes the cells: the front ends drop what comes before they have one."""
     page.wait_for_selector(".jp-CodeCell")
     taken = page.locator(".jp-InputPrompt", has_text=re.compile(r"\[[*\d]"))
-    while not taken.count():
+    for _ in range(20):
         choose(page, "Run", "runmenu:run-all")
-        page.wait_for_timeout(2000)
+        with contextlib.suppress(TimeoutError):
+            return taken.first.wait_for(state="attached", timeout=3000)
+    raise AssertionError("no kernel took the cells")
 
 
 def choose(page, menu, command):
@@ -118,19 +123,24 @@ def choose(page, menu, command):
 
 
 class Explorer:
-    """An explorer on the page: its picture, and the handles, readouts and map that move it."""
+    """An explorer on the page: its picture, and the handles and the map that move it."""
 
     def __init__(self, page, kind):
         self.page, self.root = page, page.locator(f".ug-{kind}")
         box = page.locator(".widget-vbox", has=self.root)
         self.depth, self.scale = (box.locator(".noUi-handle").nth(i) for i in range(2))
-        self.typed_depth, self.typed_scale = (box.locator(".widget-readout").nth(i) for i in range(2))
         self.map, self.sentence = self.root.locator(".ug-map").first, self.root.locator(".ug-sentence")
 
     def press(self, where, *keys):
         where.focus()
         for key in keys:
             self.page.keyboard.press(key)
+
+    def click_corner(self):
+        """The deepest network at the largest weight scale."""
+        self.map.scroll_into_view_if_needed()
+        box = self.map.bounding_box()
+        self.page.mouse.click(box["x"] + box["width"] - 3, box["y"] + 5)
 
     def drag(self, handle, pixels):
         handle.scroll_into_view_if_needed()
@@ -155,71 +165,79 @@ class Explorer:
         return drawn
 
 
-def gradients(config, depth, scale, seeds):
-    """log10 of each layer's gradient norm, median over seeds."""
-    digits = course_utils.load_digits()
-    sweep = course_utils.sweep_gradient_norms(
-        config, digits.inputs[:256], digits.labels[:256], depths=[depth], weight_scales=[scale], seeds=seeds
-    )
-    return np.median(sweep.weight_gradient[0, 0], 0)
+def shows_gradients(explorer, asked, depth, scale, source):
+    """Both networks' gradients as this process computes them."""
+    drawn, digits = explorer.shows(depth, scale, source), course_utils.load_digits()
+    compared = explorer.root.locator(".ug-curve .ug-compare .ug-mark[data-value]")
+    compared = compared.evaluate_all("dots => dots.map(dot => Number(dot.dataset.value))")
+    for network, found in ((asked["config"], drawn["gradient"]), (asked["compare"], compared)):
+        place = {"depths": [depth], "weight_scales": [scale], "seeds": asked["seeds"]}
+        sweep = course_utils.sweep_gradient_norms(network, digits.inputs[:256], digits.labels[:256], **place)
+        np.testing.assert_allclose(found, np.median(sweep.weight_gradient[0, 0], 0), atol=1e-3)
+
+
+def shows_losses(explorer, asked, depth, scale, source):
+    """Both networks' losses as this process computes them."""
+    drawn = explorer.shows(depth, scale, source)
+    for kind, network in (("gradient", asked["config"]), ("signal", asked["compare"])):
+        plan = {"optimizer": asked["optimizer"], "steps": 100, "batch_size": 64, "seeds": asked["seeds"]}
+        place = {"depths": [depth], "weight_scales": [scale]}
+        loss = course_utils.sweep_training(network, course_utils.load_digits(), **place, **plan).loss[0, 0]
+        points = [np.median(loss[:, block].mean(1)) for block in np.array_split(np.arange(100), 40)]
+        np.testing.assert_allclose(drawn[kind], points, rtol=0.02)
+
+
+def middle(scales):
+    """Where σ_w = 1."""
+    return int(np.argmin(np.abs(np.log(scales))))
 
 
 def test_a_gradient_explorer_moves_with_keys_and_mouse_and_computes_live_between_grid_points(page, asked):
-    explorer, options = Explorer(page, "gradients"), asked[0]
-    config, scales, seeds = options["config"], options["weight_scales"], options["seeds"]
-    start = int(np.argmin(np.abs(np.log(scales))))  # σ_w = 1
-    step = scales[start + 1] / scales[start]
+    explorer, depths, scales = Explorer(page, "gradients"), asked[0]["depths"], asked[0]["weight_scales"]
+    start = asked[0]["config"].depth
+    shows = functools.partial(shows_gradients, explorer, asked[0])
+    s, quarter = middle(scales), (scales[1] / scales[0]) ** 0.25  # a slider's step, of the way to the next grid point
 
-    def shows(depth, scale, source):
-        drawn = explorer.shows(depth, scale, source)
-        np.testing.assert_allclose(drawn["gradient"], gradients(config, depth, scale, seeds), atol=1e-3)
-        compared = explorer.root.locator(".ug-curve .ug-compare .ug-mark[data-value]")
-        found = compared.evaluate_all("dots => dots.map(dot => Number(dot.dataset.value))")
-        np.testing.assert_allclose(found, gradients(options["compare"], depth, scale, seeds), atol=1e-3)
-
-    shows(config.depth, scales[start], "grid")
-    explorer.press(explorer.scale, "ArrowRight")  # a quarter of the way to the next grid point
-    shows(config.depth, step**0.25, "live")
+    shows(start, scales[s], "grid")
+    explorer.press(explorer.scale, "ArrowRight")
+    shows(start, scales[s] * quarter, "live")
     explorer.press(explorer.depth, "ArrowDown", "ArrowLeft")
-    shows(config.depth - 2, step**0.25, "live")
+    shows(start - 2, scales[s] * quarter, "live")
     explorer.press(explorer.map, "ArrowRight", "ArrowUp")
-    shows(config.depth - 1, scales[start + 1], "grid")
-    explorer.drag(explorer.depth, -80)
-    depth = int(explorer.typed_depth.text_content())
-    assert 2 <= depth < config.depth - 1
-    shows(depth, scales[start + 1], "grid")
-    explorer.drag(explorer.scale, 8)  # pixels: one step of the slider
-    shows(depth, scales[start + 1] * step**0.25, "live")
+    shows(start - 1, scales[s + 1], "grid")
+    explorer.drag(explorer.scale, 8)  # pixels: one step
+    shows(start - 1, scales[s + 1] * quarter, "live")
+    explorer.drag(explorer.depth, -400)  # past the slider's end
+    shows(depths[0], scales[s + 1] * quarter, "live")
+    explorer.click_corner()
+    shows(depths[-1], scales[-1], "grid")
 
-    # Without its kernel, the picture goes on with what it carries.
+
+def test_a_training_explorer_moves_with_keys_and_mouse_and_shows_the_nearest_trained_network(page, asked):
+    explorer, depths, scales = Explorer(page, "training"), asked[1]["depths"], asked[1]["weight_scales"]
+    shows = functools.partial(shows_losses, explorer, asked[1])
+    s, d = middle(scales), depths.index(asked[1]["config"].depth)
+
+    shows(depths[d], scales[s], "grid")
+    explorer.press(explorer.depth, "ArrowRight", "ArrowUp")  # no network of that depth was trained
+    shows(depths[d], scales[s], "nearest")
+    explorer.press(explorer.scale, "ArrowLeft")
+    shows(depths[d], scales[s - 1], "nearest")
+    explorer.press(explorer.map, "ArrowUp", "ArrowRight")
+    shows(depths[d + 1], scales[s], "grid")
+    explorer.drag(explorer.depth, -400)
+    shows(depths[0], scales[s], "grid")
+
+
+def test_without_its_kernel_a_picture_goes_on_with_what_it_carries(page, asked):
+    explorer, depths, scales = Explorer(page, "gradients"), asked[0]["depths"], asked[0]["weight_scales"]
+    shows = functools.partial(shows_gradients, explorer, asked[0])
     choose(page, "Kernel", "kernelmenu:restart")
     page.locator(".jp-Dialog .jp-mod-accept").click()
     page.locator(".jupyter-widgets-disconnected").first.wait_for(state="attached")
-    explorer.press(explorer.depth, "ArrowRight")
-    shows(depth + 1, scales[start + 1], "nearest")
-    explorer.press(explorer.map, "ArrowLeft")
-    shows(depth + 1, scales[start], "grid")
-
-
-def test_a_training_explorer_moves_with_keys_and_mouse_and_shows_the_nearest_trained_network(page, asked, digits):
-    explorer, options = Explorer(page, "training"), asked[1]
-    config, depths, scales, seeds = (options[name] for name in ("config", "depths", "weight_scales", "seeds"))
-    start, deeper = int(np.argmin(np.abs(np.log(scales)))), depths[depths.index(config.depth) + 1]
-
-    def shows(depth, scale, source):
-        drawn = explorer.shows(depth, scale, source)
-        for kind, network in (("gradient", config), ("signal", options["compare"])):
-            plan = {"optimizer": options["optimizer"], "steps": 100, "batch_size": 64, "seeds": seeds}
-            loss = course_utils.sweep_training(network, digits, depths=[depth], weight_scales=[scale], **plan).loss[0, 0]
-            points = [np.median(loss[:, block].mean(1)) for block in np.array_split(np.arange(100), 40)]
-            np.testing.assert_allclose(drawn[kind], points, rtol=0.02)
-
-    shows(config.depth, scales[start], "grid")
-    explorer.press(explorer.depth, "ArrowRight", "ArrowUp")  # no network of that depth was trained
-    shows(config.depth, scales[start], "nearest")
+    explorer.click_corner()
+    shows(depths[-1], scales[-1], "grid")
+    explorer.press(explorer.depth, "ArrowLeft")
+    shows(depths[-2], scales[-1], "grid")
     explorer.press(explorer.scale, "ArrowLeft")
-    shows(config.depth, scales[start - 1], "nearest")
-    explorer.press(explorer.map, "ArrowUp", "ArrowRight")
-    shows(deeper, scales[start], "grid")
-    explorer.drag(explorer.depth, -400)  # past the slider's end
-    shows(depths[0], scales[start], "grid")
+    shows(depths[-2], scales[-1], "nearest")

@@ -323,6 +323,14 @@ def test_a_claim_stands_on_the_page_itself_in_the_dark_theme(open_page):
     assert len(boxes) > 10 and set(boxes) == {"rgba(0, 0, 0, 0)"}
 
 
+def test_on_paper_no_line_of_code_is_cut(open_page):
+    page = open_page(CHAPTER, viewport={"width": 680, "height": 1000})  # A4 less its margins
+    cut = "() => [...document.querySelectorAll('pre')].filter(e => e.scrollWidth > e.clientWidth).length"
+    assert page.evaluate(cut) > 0
+    page.emulate_media(media="print")
+    assert page.evaluate(cut) == 0
+
+
 def test_the_site_ships_the_package_and_links_to_it(open_page, site):
     page = open_page("chapters/running.html")
     link = page.get_by_role("link", name="this wheel").get_attribute("href")
