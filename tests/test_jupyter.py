@@ -58,6 +58,8 @@ def jupyter(tmp_path_factory):
         "COURSE_UTILS_CACHE": str(home / "cache"), "PATH": f"{JUPYTER.parent}{os.pathsep}{os.environ['PATH']}",
     }  # fmt: skip
     command = [JUPYTER, "server", "--no-browser", "--allow-root", "--ip=127.0.0.1", "--port=0", "--IdentityProvider.token="]
+    # Should this process be killed, the server ends itself.
+    command += ["--MappingKernelManager.cull_idle_timeout=600", "--ServerApp.shutdown_no_activity_timeout=600"]
     with (home / "log").open("w") as log:
         server = subprocess.Popen(command, cwd=home / "work", env=environment, stdout=log, stderr=log)
     try:
@@ -84,8 +86,8 @@ def _address(server, home):
 @pytest.fixture(scope="module", params=FRONT_ENDS)
 def page(request, jupyter, browser):
     """The chapter in a front end, all of its cells run from the menu. At the end the course's code may not have complained."""
-    address, folder = jupyter
-    nbformat.write(cut_chapter(), folder / f"{request.param}.ipynb")
+    (address, folder), notebook = jupyter, f"{request.param}.ipynb"
+    nbformat.write(cut_chapter(), folder / notebook)
     complaints = []
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
@@ -94,10 +96,10 @@ def page(request, jupyter, browser):
     page.on("pageerror", lambda error: ours(error.stack or "", str(error)))
     page.on("console", lambda m: ours(m.text + m.location["url"], m.text) if m.type in ("error", "warning") else None)
     version, path = FRONT_ENDS[request.param]
-    page.goto(f"{address}{path}{request.param}.ipynb")
+    page.goto(f"{address}{path}{notebook}")
     about = json.loads(page.locator("#jupyter-config-data").text_content())
     assert (about["appName"], about["appVersion"][:2]) == (request.param, version)
-    run_all(page)
+    run_all(page, address, notebook)
     failed = page.locator("[data-mime-type*=error]")
     page.locator(".ug-training").or_(failed).first.wait_for(state="attached", timeout=180_000)  # training takes a while
     assert failed.all_inner_texts() == []
@@ -106,15 +108,20 @@ def page(request, jupyter, browser):
     assert complaints == []
 
 
-def run_all(page):
-    """From the menu, and again until a kernel takes the cells: the front ends drop what comes before they have one."""
-    page.wait_for_selector(".jp-CodeCell")
+def run_all(page, address, notebook):
+    """From the menu, once the notebook's kernel listens: the front ends drop what comes before, or ask for a kernel."""
+    for _ in range(300):
+        sessions = page.request.get(f"{address}api/sessions").json()
+        kernels = [session["kernel"] for session in sessions if session["path"] == notebook]
+        if any(kernel["connections"] and kernel["execution_state"] == "idle" for kernel in kernels):
+            break
+        page.wait_for_timeout(200)
     taken = page.locator(".jp-InputPrompt", has_text=re.compile(r"\[[*\d]"))
     for _ in range(20):
         choose(page, "Run", "runmenu:run-all")
         with contextlib.suppress(TimeoutError):
-            return taken.first.wait_for(state="attached", timeout=3000)
-    raise AssertionError("no kernel took the cells")
+            return taken.first.wait_for(state="attached", timeout=5000)
+    raise AssertionError(f"no kernel took the cells: {kernels}")
 
 
 def choose(page, menu, command):

@@ -4,6 +4,8 @@ const SVG = 'http://www.w3.org/2000/svg';
 const HEIGHT = 300;
 const MARGIN = { left: 58, right: 12, top: 12, bottom: 44 };
 const MAP = { left: 46, bottom: 40, top: 2 };
+// Notebook 7 takes arrow keys for itself before the focused element sees them, unless it bears this attribute.
+const OWN_KEYS = 'data-lm-suppress-shortcuts';
 
 // ---- numbers -------------------------------------------------------------------------------------------------
 
@@ -170,7 +172,7 @@ function mount({ model, el }, own) {
   const maps = own.maps.map((map) => {
     const svg = element('svg', { 'aria-hidden': 'true' });
     const area = element('div', {
-      class: 'ug-map', tabindex: '0', role: 'application',
+      class: 'ug-map', tabindex: '0', role: 'application', [OWN_KEYS]: 'true',
       'aria-label': `${map.heading}. Arrow keys left and right change the weight scale, up and down the depth.`,
     }, svg);
     return { ...map, svg, area };
@@ -204,6 +206,7 @@ function mount({ model, el }, own) {
     sentence.textContent = own.sentence(view);
     curveSvg.setAttribute('aria-label', `${own.curveLabel}. ${sentence.textContent}`);
     Object.assign(root.dataset, { depth: view.depth, weightScale: view.scale, source: view.source });
+    for (const handle of root.closest('.widget-vbox')?.querySelectorAll('.noUi-handle') ?? []) handle.setAttribute(OWN_KEYS, 'true');
     clearTimeout(speech);
     speech = setTimeout(() => { spoken.textContent = sentence.textContent; }, 600);
   };
