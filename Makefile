@@ -8,7 +8,7 @@ PIN := $(VENV)-lock/bin/uv pip compile pyproject.toml --universal --python-versi
 # Colab's Python where there is one. PYENV_VERSION lets pyenv's stand-in through, and is nothing to any other.
 COLAB_PYTHON ?= $(shell PYENV_VERSION=3.13 python3.13 -c 'import sys; print(sys.executable)' 2>/dev/null || echo $(PYTHON))
 .DEFAULT_GOAL := help
-.PHONY: help book test test-fast test-colab test-jupyter lint bench lock colab-list address strip widgets serve dist release-notes push-notebooks drift clean
+.PHONY: help book test test-fast test-colab lint bench lock colab-list address strip widgets serve dist release-notes push-notebooks drift clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -22,10 +22,7 @@ test: $(READY) .venv-nbgrader/ready ## lint, then every test, the browser's and 
 	$(BIN)/python tools/browser.py
 	$(BIN)/python tools/apt.py bwrap bubblewrap
 	$(BIN)/python tools/build_book.py
-	$(BIN)/python -m pytest -n 2 -m "not colab and not jupyter"
-
-test-jupyter: $(READY) .venv-nbgrader/ready ## the explorers in JupyterLab and Notebook 7 (not steady yet in the latter)
-	$(BIN)/python -m pytest -m jupyter tests/test_jupyter.py
+	$(BIN)/python -m pytest -n 2 -m "not colab"
 
 test-fast: $(READY) ## the tests that take seconds
 	$(BIN)/python -m pytest -n 2 -m "not slow and not site"

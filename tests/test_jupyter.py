@@ -18,7 +18,7 @@ from test_site import DRAWN
 
 import course_utils
 
-pytestmark = [pytest.mark.slow, pytest.mark.site, pytest.mark.lock, pytest.mark.jupyter]
+pytestmark = [pytest.mark.slow, pytest.mark.site, pytest.mark.lock]
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 JUPYTER = ROOT / ".venv-nbgrader" / "bin" / "jupyter"
 CHAPTER = ROOT / "chapters" / "04_weight_initialization.ipynb"  # it has both explorers
