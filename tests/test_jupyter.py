@@ -14,7 +14,7 @@ import numpy as np
 import optax
 import pytest
 from playwright.sync_api import TimeoutError
-from test_site import DRAWN
+from site_pages import DRAWN
 
 import course_utils
 

@@ -1,137 +1,35 @@
 """The built site, as a reader's browser sees it."""
 
 import base64
-import functools
 import gzip
-import http.server
 import itertools
-import json
 import pathlib
 import re
-import threading
 
 import nbformat
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from site_pages import (
+    CHAPTER,
+    DRAWN,
+    EXPLORERS,
+    PAGES,
+    PLACES,
+    PROSE,
+    ROOT,
+    buffer_of,
+    grid_of,
+    nearest,
+    pictures_of,
+    sliders,
+)
 
+from course_utils._explorer_base import CSS, front_end
 from course_utils.grading.notebooks import exercise_cells
 from course_utils.grading.set_up import is_set_up, set_up_source
 
 pytestmark = [pytest.mark.slow, pytest.mark.site]
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-CHAPTER = "chapters/02_vanishing_gradients.html"
-
-
-def _page_of(path):
-    return f"{path.relative_to(ROOT).with_suffix('.html')}"
-
-
-def _explorers_of(path):
-    """``Gradient`` or ``Training``, for each explorer of a chapter from top to bottom."""
-    cells = nbformat.read(path, as_version=4).cells
-    source = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
-    return re.findall(r"\b(Gradient|Training)Explorer\(", source)
-
-
-EXPLORERS = {_page_of(path): _explorers_of(path) for path in sorted(ROOT.glob("chapters/*.ipynb"))}
-PLACES = [(name, index, kind) for name, kinds in EXPLORERS.items() for index, kind in enumerate(kinds)]
-PROSE = [_page_of(path) for path in sorted(ROOT.glob("chapters/*.md"))]
-PAGES = ["index.html", *PROSE, *EXPLORERS, "search.html", "genindex.html"]
-PICTURE = ".ug-explorer"
-
-
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture(scope="module")
-def address(site):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=site))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-
-
-@pytest.fixture
-def open_page(browser, address):
-    """Opens a page of the site; at the end, nothing may have failed, complained or left the site."""
-    contexts, complaints = [], []
-
-    def open_it(name, base=address, **options):
-        context = browser.new_context(**({"viewport": {"width": 1280, "height": 900}} | options))
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on(
-            "requestfailed", lambda r: None if r.failure == "csp" else complaints.append(f"failed: {r.url}")
-        )
-        page.on("response", lambda r: complaints.append(f"{r.status}: {r.url}") if r.status >= 400 else None)
-        allowed = (base, f"blob:{base}", "data:", "blob:null")
-        page.on(
-            "request", lambda r: None if r.url.startswith(allowed) else complaints.append(f"foreign: {r.url}")
-        )
-        page.goto(base + name, wait_until="load")
-        if name in EXPLORERS and options.get("java_script_enabled", True):
-            page.wait_for_selector("html[data-widgets=ready]", timeout=20_000)
-            page.wait_for_function("document.querySelectorAll('.ug-explorer .ug-mark').length > 10")
-        return page
-
-    yield open_it
-    for context in contexts:
-        for page in context.pages:
-            page.wait_for_load_state("networkidle")
-    found = list(complaints)  # before the contexts close, which cuts short what is still on its way
-    for context in contexts:
-        context.close()
-    assert found == []
-
-
-def buffer_of(model, name):
-    """A binary trait of a widget's state, as floats."""
-    data = next(buffer["data"] for buffer in model["buffers"] if buffer["path"] == [name])
-    return np.frombuffer(base64.b64decode(data), "<f4")
-
-
-def pictures_of(site, name):
-    """The models of a page's explorers, from top to bottom."""
-    page = (site / name).read_text(encoding="utf-8")
-    scripts = re.findall(r'<script type="application/vnd.jupyter.widget-(state|view)\+json">(.*?)</script>', page, re.DOTALL)
-    (state,) = [json.loads(text)["state"] for kind, text in scripts if kind == "state"]
-    boxes = [state[json.loads(text)["model_id"]]["state"]["children"] for kind, text in scripts if kind == "view"]
-    return [state[children[-1].removeprefix("IPY_MODEL_")] for children in boxes]
-
-
-def grid_of(model):
-    """A gradient explorer's measurements: depths, weight scales and {(depth, scale index): [4, depth]}."""
-    depths, scales = model["state"]["depths"], model["state"]["weight_scales"]
-    floats, start, grid = buffer_of(model, "curves"), 0, {}
-    for depth in depths:
-        for s in range(len(scales)):
-            grid[depth, s] = floats[start : start + 4 * depth].reshape(4, depth)
-            start += 4 * depth
-    return depths, scales, grid
-
-
-DRAWN = """root => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done({
-  depth: Number(root.dataset.depth), scale: Number(root.dataset.weightScale), source: root.dataset.source,
-  gradient: [...root.querySelectorAll('.ug-curve .ug-gradient .ug-mark[data-value]')].map(dot => Number(dot.dataset.value)),
-  signal: [...root.querySelectorAll('.ug-curve .ug-signal .ug-mark[data-value]')].map(dot => Number(dot.dataset.value)),
-  cross: { ...root.querySelector('.ug-map .ug-place').dataset },
-}))))"""
-
-
-def sliders(page, index):
-    cell = page.locator(".widget-subarea").nth(index)
-    return cell.locator(PICTURE), cell.locator(".noUi-handle").nth(0), cell.locator(".noUi-handle").nth(1)
-
-
-def nearest(values, place):
-    """The value at the least ratio to ``place``, the smaller of two."""
-    distance = np.abs(np.log(np.array(values) / place))
-    return values[int(np.flatnonzero(distance < distance.min() + 1e-9)[0])]
 
 
 def test_the_front_door_leads_to_the_first_page(open_page):
@@ -159,6 +57,13 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(open_page, name):
         found |= {(width, scheme, v["id"]): v["nodes"][0]["html"][:200] for v in violations}
         assert page.evaluate("document.documentElement.scrollWidth") <= width, (width, scheme)
     assert found == {}
+
+
+@pytest.mark.parametrize(("name", "index", "kind"), PLACES)
+def test_a_page_draws_with_the_front_end_as_it_is_now(site, name, index, kind):
+    """A change of JavaScript or CSS alone runs no chapter anew, and still reaches the page."""
+    state = pictures_of(site, name)[index]["state"]
+    assert state["_esm"] == front_end(f"{'training_' if kind == 'Training' else ''}explorer.js") and state["_css"] == CSS
 
 
 def test_each_chapter_has_an_explorer():

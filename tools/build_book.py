@@ -2,12 +2,14 @@
 
     python tools/build_book.py [--source FOLDER]
 
-The execution cache knows a notebook's own cells, not the package behind them. So it is kept only while the content of
-``src/course_utils`` and the lock file stay the same.
+The execution cache knows a notebook's own cells, not the package behind them. So it is kept only while the Python of
+``src/course_utils`` and the lock file stay the same. The explorers' JavaScript and CSS run in a reader's browser, not here:
+``stage`` puts the current ones into the executed notebooks.
 
 Chapters run here, side by side, each as a reader would run it: on a fresh machine, with the package that its set-up cell
 installs. ``_build/executed`` holds the executed notebooks. The last chapter collects the claims of the others from there,
-so it runs after them, and again whenever one of their claims changes. Sphinx reads them from ``_build/book``.
+so it runs after them, and again whenever one of their claims changes. Sphinx reads them from ``_build/book`` and writes
+``_build/sphinx``; ``pages`` makes the site of it, ``_build/html``.
 """
 
 import argparse
@@ -27,6 +29,7 @@ from fresh import run_as_a_reader
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from pages import finish
 from stage import ship, stage, write_for_colab
 
 from course_utils.grading.set_up import build_wheel, has_set_up, with_set_up
@@ -137,36 +140,17 @@ def _execute_book(source: pathlib.Path, wheel: pathlib.Path, output: pathlib.Pat
     return _execute(last, wheel, output, timeout)
 
 
-def _complete_redirect(html: pathlib.Path) -> None:
-    """Jupyter Book's index.html is a bare redirect: give it what browsers and readers of other pages expect."""
-    redirect = (html / "index.html").read_text(encoding="utf-8")
-    target = re.search(r'http-equiv="Refresh" content="0; url=([^"]+)"', redirect)
-    if target is None or redirect.startswith("<!DOCTYPE"):
-        return
-    # An empty icon in the page itself: a request for one would be cut short by the redirect, and count as failed.
-    (html / "index.html").write_text(
-        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>The book</title><link rel="icon" href="data:,">'
-        f'<meta http-equiv="Refresh" content="0; url={target[1]}"></head>'
-        f'<body><main><h1>The book</h1><p><a href="{target[1]}">Go to the first page</a></p></main></body></html>\n',
-        encoding="utf-8",
-    )
-
-
 def build(source: pathlib.Path) -> int:
     """Build ``source`` into its ``_build/html``; 0 where all went well."""
     output = source / "_build"
     # The grader runs in no chapter.
-    package = [
-        path
-        for path in (ROOT / "src" / "course_utils").rglob("*")
-        if path.suffix in (".py", ".js", ".css") and "grading" not in path.parts
-    ]
+    package = [path for path in (ROOT / "src" / "course_utils").rglob("*.py") if "grading" not in path.parts]
+    sphinx = output / "sphinx"
     _keep_only_if(
         output / "package.key",
         _key([*package, ROOT / "requirements.txt"]),
         output / ".jupyter_cache",
-        output / ".doctrees",
-        output / "html",
+        sphinx,
     )
     # The pages show how the course's own package behaves: strict, and without progress bars.
     os.environ.update(COURSE_BUILD="1", COURSE_EXECUTED_CHAPTERS=str(output / "executed"), **QUIET)
@@ -180,17 +164,16 @@ def build(source: pathlib.Path) -> int:
     _keep_only_if(
         output / "site.key",
         _key(path for path in site if path.is_file() and "node_modules" not in path.parts),
-        output / ".doctrees",
-        output / "html",
+        sphinx,
     )
     jupyter_book = pathlib.Path(sys.executable).with_name("jupyter-book")
-    command = [jupyter_book, "build", output / "book", "--path-output", source, "-W", "-n", "--keep-going"]
+    command = [jupyter_book, "build", output / "book", "--path-output", sphinx, "-W", "-n", "--keep-going"]
     run = subprocess.run(command)
     if run.returncode:
         # A page that failed must not pass for built next time.
-        shutil.rmtree(output / ".doctrees", ignore_errors=True)
+        shutil.rmtree(sphinx, ignore_errors=True)
         return _not_built("The warnings and errors above say why.")
-    _complete_redirect(output / "html")
+    finish(source, sphinx / "_build" / "html", output / "html")
     ship(source, output / "html", wheel)
     write_for_colab(source, output / "notebooks")
     return 0

@@ -4,6 +4,7 @@ Sphinx reads ``_build/book``: the executed chapters, their set-up cells and butt
 being built. So a fork's site names the fork, and no address or commit makes a chapter run anew.
 """
 
+import importlib
 import pathlib
 import shutil
 
@@ -20,6 +21,7 @@ from course_utils.grading.set_up import (
     with_set_up,
 )
 
+WIDGETS = "application/vnd.jupyter.widget-state+json"
 COLAB = "https://colab.research.google.com"
 BRANCH = "notebooks"
 """The branch that Colab opens: chapters with the address and commit of the site, pushed when it is published."""
@@ -53,6 +55,16 @@ def _at_address(notebook: nbformat.NotebookNode, source: str) -> nbformat.Notebo
     return with_set_up(notebook, source) if has_set_up(notebook) else notebook
 
 
+def with_current_front_end(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """The executed notebook with its explorers' JavaScript and CSS as they are now: what drew nothing when it was executed."""
+    for model in notebook.metadata.get("widgets", {}).get(WIDGETS, {}).get("state", {}).values():
+        module, _, name = model["state"].get("_anywidget_id", "").rpartition(".")
+        if module:
+            picture = getattr(importlib.import_module(module), name)
+            model["state"] |= {"_esm": picture._esm, "_css": picture._css}
+    return notebook
+
+
 def stage(source: pathlib.Path, executed: pathlib.Path, book: pathlib.Path) -> None:
     """Lay out in ``book`` what Sphinx reads.
 
@@ -69,7 +81,8 @@ def stage(source: pathlib.Path, executed: pathlib.Path, book: pathlib.Path) -> N
     for path in (source / "chapters").glob("*.md"):
         texts[path.relative_to(source)] = path.read_text(encoding="utf-8")
     for path in executed.glob("*.ipynb"):
-        notebook = _at_address(nbformat.read(path, as_version=4), package_at(url, revision()))
+        notebook = with_current_front_end(nbformat.read(path, as_version=4))
+        notebook = _at_address(notebook, package_at(url, revision()))
         texts[pathlib.Path("chapters", path.name)] = nbformat.writes(notebook)
     for path in book.rglob("*"):
         if path.is_file() and not path.is_symlink() and path.relative_to(book) not in texts:

@@ -1,0 +1,75 @@
+"""The pages of the built site, and what their explorers hold and draw: what the tests of the site share."""
+
+import base64
+import json
+import pathlib
+import re
+
+import nbformat
+import numpy as np
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+CHAPTER = "chapters/02_vanishing_gradients.html"
+PICTURE = ".ug-explorer"
+
+
+def _page_of(path):
+    return f"{path.relative_to(ROOT).with_suffix('.html')}"
+
+
+def _explorers_of(path):
+    """``Gradient`` or ``Training``, for each explorer of a chapter from top to bottom."""
+    cells = nbformat.read(path, as_version=4).cells
+    source = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+    return re.findall(r"\b(Gradient|Training)Explorer\(", source)
+
+
+EXPLORERS = {_page_of(path): _explorers_of(path) for path in sorted(ROOT.glob("chapters/*.ipynb"))}
+PLACES = [(name, index, kind) for name, kinds in EXPLORERS.items() for index, kind in enumerate(kinds)]
+PROSE = [_page_of(path) for path in sorted(ROOT.glob("chapters/*.md"))]
+PAGES = ["index.html", *PROSE, *EXPLORERS, "search.html", "genindex.html"]
+
+
+def buffer_of(model, name):
+    """A binary trait of a widget's state, as floats."""
+    data = next(buffer["data"] for buffer in model["buffers"] if buffer["path"] == [name])
+    return np.frombuffer(base64.b64decode(data), "<f4")
+
+
+def pictures_of(site, name):
+    """The models of a page's explorers, from top to bottom."""
+    page = (site / name).read_text(encoding="utf-8")
+    scripts = re.findall(r'<script type="application/vnd.jupyter.widget-(state|view)\+json">(.*?)</script>', page, re.DOTALL)
+    (state,) = [json.loads(text)["state"] for kind, text in scripts if kind == "state"]
+    boxes = [state[json.loads(text)["model_id"]]["state"]["children"] for kind, text in scripts if kind == "view"]
+    return [state[children[-1].removeprefix("IPY_MODEL_")] for children in boxes]
+
+
+def grid_of(model):
+    """A gradient explorer's measurements: depths, weight scales and {(depth, scale index): [4, depth]}."""
+    depths, scales = model["state"]["depths"], model["state"]["weight_scales"]
+    floats, start, grid = buffer_of(model, "curves"), 0, {}
+    for depth in depths:
+        for s in range(len(scales)):
+            grid[depth, s] = floats[start : start + 4 * depth].reshape(4, depth)
+            start += 4 * depth
+    return depths, scales, grid
+
+
+DRAWN = """root => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done({
+  depth: Number(root.dataset.depth), scale: Number(root.dataset.weightScale), source: root.dataset.source,
+  gradient: [...root.querySelectorAll('.ug-curve .ug-gradient .ug-mark[data-value]')].map(dot => Number(dot.dataset.value)),
+  signal: [...root.querySelectorAll('.ug-curve .ug-signal .ug-mark[data-value]')].map(dot => Number(dot.dataset.value)),
+  cross: { ...root.querySelector('.ug-map .ug-place').dataset },
+}))))"""
+
+
+def sliders(page, index):
+    cell = page.locator(".widget-subarea").nth(index)
+    return cell.locator(PICTURE), cell.locator(".noUi-handle").nth(0), cell.locator(".noUi-handle").nth(1)
+
+
+def nearest(values, place):
+    """The value at the least ratio to ``place``, the smaller of two."""
+    distance = np.abs(np.log(np.array(values) / place))
+    return values[int(np.flatnonzero(distance < distance.min() + 1e-9)[0])]
