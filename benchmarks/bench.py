@@ -22,6 +22,7 @@ import tempfile
 import time
 
 import nbformat
+from workloads import GRID, batch, grid_axes
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TORCH_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
@@ -31,21 +32,6 @@ FIRST_DEPTHS = (5, 10, 20, 50, 100, 200, 500, 1000)
 NBGRADER = ROOT / ".venv-nbgrader" / "bin"
 HOMEWORKS = ("backpropagation", "initialization", "skip", "diagnosis")  # every third chapter, with all of its exercises
 CLASS = 10
-GRID = {"depths": 20, "weight_scales": 25, "seeds": 8, "batch": 128}
-
-
-def batch(size):
-    import numpy as np
-
-    generator = np.random.default_rng(0)
-    return generator.standard_normal((size, 64)).astype("f4"), generator.integers(0, 10, size)
-
-
-def grid_axes():
-    import numpy as np
-
-    depths = np.unique(np.round(np.linspace(1, 100, GRID["depths"])).astype(int)).tolist()
-    return depths, np.geomspace(0.25, 4, GRID["weight_scales"]).tolist()
 
 
 # ---- workers: each runs in a process of its own and prints one JSON line -------------------------------------

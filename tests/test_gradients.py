@@ -178,6 +178,29 @@ def test_sweep_shards_over_devices_and_marks_what_lies_past_each_depth():
         np.testing.assert_allclose(sweep.weight_gradient[d, -1, 1, :depth], expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("room", [3, 5, 100])
+def test_networks_side_by_side_are_the_same_as_one_by_one(monkeypatch, room):
+    """As an accelerator takes them: as many draws and weight scales a call as fit."""
+    networks = []
+    grid = {
+        "depths": [1, 4, 7],
+        "weight_scales": np.geomspace(0.3, 3, 19),
+        "seeds": [0, 3, 5, 6, 8],
+        "progress": False,
+    }
+    for config in (NetworkConfig(1), NetworkConfig(1, input_size=64, width=32, skip="residual")):
+        alone = sweep_gradient_norms(config, X, Y, **grid)
+        with monkeypatch.context() as patch:
+            patch.setattr(norm_engine, "networks_per_call", lambda *_: room)
+            plain = norm_engine.log10_norms
+            spied = lambda draws, *a, plain=plain, **k: networks.append(len(draws)) or plain(draws, *a, **k)
+            patch.setattr(norm_engine, "log10_norms", spied)
+            together = sweep_gradient_norms(config, X, Y, **grid)
+        np.testing.assert_allclose(together.weight_gradient, alone.weight_gradient, atol=2e-5)
+        np.testing.assert_allclose(together.backward_signal, alone.backward_signal, atol=2e-5)
+    assert max(networks) == min(room, 5)
+
+
 def test_relu_hides_vanishing_in_the_ratio_of_weight_gradients():
     config = NetworkConfig(10, activation="relu", weight_scale=0.5)
     params = init_params(config, key=jax.random.key(0))

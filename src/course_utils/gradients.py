@@ -152,10 +152,10 @@ def log10_layer_gradient_norms(
     mesh = norm_engine.Mesh(np.array(jax.devices()[:1]), ("configurations",))
     capacity = norm_engine.capacity_for(config.depth, np.shape(inputs)[0], config.width)
     weight, _ = norm_engine.log10_norms(
-        norm_engine.stack_layers(params, capacity), inputs, labels,
+        [norm_engine.stack_layers(params, capacity)], inputs, labels,
         depths=[config.depth], weight_scales=[1.0], config=config, mesh=mesh,
     )  # fmt: skip
-    return weight[0, 0, : config.depth]
+    return weight[0, 0, 0, : config.depth]
 
 
 class GradientSweep(NamedTuple):
@@ -229,18 +229,20 @@ def sweep_gradient_norms(
         capacity, next((tier for tier in (64, 256) if deepest <= tier), capacity)
     )  # nearby depths share a draw
     base = config.replace(depth=drawn, weight_scale=1.0)
-    steps = len(seeds) * norm_engine.step_count(depths, weight_scales, mesh)
+    together = norm_engine.networks_per_call(mesh, capacity, np.shape(inputs)[0], config.width)
     grids = np.empty((2, len(depths), len(weight_scales), len(seeds), deepest), np.float32)
     with tqdm(
-        total=steps, desc="gradient norms", delay=1.0, leave=False, disable=not progress or in_build()
-    ) as bar:
+        total=len(seeds) * len(weight_scales), desc="gradient norms", unit="network", delay=1.0, leave=False,
+        disable=not progress or in_build(),
+    ) as bar:  # fmt: skip
         # More seeds than the cache holds would only push one another out of it.
         draw = _base_draw if len(seeds) <= _CACHED_NETWORKS else _base_draw.__wrapped__
-        for j, seed in enumerate(seeds):
+        for start in range(0, len(seeds), together):
+            part = seeds[start : start + together]
             curves = norm_engine.log10_norms(
-                draw(base, seed, capacity, jax.config.jax_enable_x64), inputs, labels,
+                [draw(base, seed, capacity, jax.config.jax_enable_x64) for seed in part], inputs, labels,
                 depths=depths, weight_scales=weight_scales, config=config, mesh=mesh, on_step=bar.update,
             )  # fmt: skip
             for grid, curve in zip(grids, curves, strict=True):
-                grid[:, :, j] = curve.swapaxes(0, 1)
+                grid[:, :, start : start + len(part)] = curve.transpose(2, 1, 0, 3)
     return GradientSweep(depths, weight_scales, seeds, *grids)

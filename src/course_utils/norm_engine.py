@@ -29,9 +29,14 @@ order one by itself, and only g needs its k.
 **The store is small and reused.** The forward sweep keeps h of every layer; the reverse sweep computes z anew, which
 costs less than the memory for it. A fresh array of 67 MB costs 33 ms of page faults a call; this one is donated to each
 call and comes back.
+
+**A CPU takes one network a call, an accelerator as many as fit.** One network's layers stay in a CPU's cache, and
+several side by side do not. An accelerator waits for the launch of each small product, so it takes all draws and weight
+scales in one sweep, as far as a quarter of its memory reaches.
 """
 
 import math
+from collections.abc import Sequence
 from functools import partial
 
 import jax
@@ -47,6 +52,7 @@ _LOG10_OF_2 = float(np.log10(2.0))
 DEPTHS_PER_CALL = 32
 _CAPACITY = 1024
 _CAPACITY_BYTES = 256 * 2**20
+_UNKNOWN_MEMORY = 4 * 2**30  # of an accelerator that does not tell
 
 
 def capacity_for(depth: int, batch: int, width: int, itemsize: int = 4) -> int:
@@ -197,6 +203,17 @@ def _curves(store, params: Params, inputs, labels, scale, depths, config: Networ
     return store, weight, signal
 
 
+def _curves_of_all(store, draws, inputs, labels, scales, depths, config: NetworkConfig):
+    """`_curves` of each draw at each scale: every array gets the leading axes ``[draws, scales]``."""
+    if len(draws) == len(scales) == 1:  # without a batch axis, a product of matrices is a plain library call
+        result = _curves(store[0, 0], draws[0], inputs, labels, scales[0], depths, config)
+        return jax.tree.map(lambda array: array[None, None], result)
+    one = lambda store, params, scale: _curves(store, params, inputs, labels, scale, depths, config)
+    each_scale = jax.vmap(one, in_axes=(0, None, 0))
+    each_draw = jax.vmap(each_scale, in_axes=(0, 0, None))
+    return each_draw(store, jax.tree.map(lambda *leaves: jnp.stack(leaves), *draws), scales)
+
+
 # One step of optimization less halves the time to compile, and the matrix products, which are library calls, run as before.
 @partial(
     jax.jit,
@@ -204,12 +221,17 @@ def _curves(store, params: Params, inputs, labels, scale, depths, config: Networ
     donate_argnames="store",
     compiler_options={"xla_backend_optimization_level": 1},
 )
-def _sharded_curves(store, params, inputs, labels, scales, depths, *, config, mesh):
-    """`_curves` for one weight scale a device: ``scales`` and the store's first axis are split over the mesh."""
+def _sharded_curves(store, draws, inputs, labels, scales, depths, *, config, mesh):
+    """`_curves` with ``scales``, and the store's first axis, split over the mesh's devices.
+
+    ``store`` is ``[devices, draws, scales a device, capacity, batch, width]``. So are the results' leading axes.
+    """
     split, whole = PartitionSpec(mesh.axis_names[0]), PartitionSpec()
 
-    def on_one_device(store, params, inputs, labels, scales, depths):
-        result = _curves(store[0], params, inputs, labels, scales[0], depths, config)
+    def on_one_device(store, draws, inputs, labels, scales, depths):
+        # An accelerator's own default rounds the factors of a product to 10 bits: at depth 100 that is 0.2 decades.
+        with jax.default_matmul_precision("float32"):
+            result = _curves_of_all(store[0], draws, inputs, labels, scales, depths, config)
         return jax.tree.map(lambda array: array[None], result)
 
     return jax.shard_map(
@@ -218,7 +240,7 @@ def _sharded_curves(store, params, inputs, labels, scales, depths, *, config, me
         in_specs=(split, whole, whole, whole, split, whole),
         out_specs=split,
         check_vma=False,  # loops whose lengths are data confuse the check of what varies over the mesh
-    )(store, params, inputs, labels, scales, depths)
+    )(store, draws, inputs, labels, scales, depths)
 
 
 _stores: dict = {}  # the last call's store, by shape; popped while in use, so that no two calls share one
@@ -264,8 +286,18 @@ def default_mesh() -> Mesh:
     return Mesh(np.array(jax.devices()), ("configurations",))
 
 
+def networks_per_call(mesh: Mesh, capacity: int, batch: int, width: int, itemsize: int = 4) -> int:
+    """How many networks one device takes through a sweep side by side."""
+    device = mesh.devices.flat[0]
+    if device.platform == "cpu":
+        return 1
+    limit = (device.memory_stats() or {}).get("bytes_limit", _UNKNOWN_MEMORY)
+    one = (capacity + DEPTHS_PER_CALL) * batch * width * itemsize  # its store, and g of each depth
+    return max(1, limit // 4 // one)
+
+
 def log10_norms(
-    stacked: Params,
+    draws: Sequence[Params],
     inputs,
     labels,
     *,
@@ -273,40 +305,43 @@ def log10_norms(
     weight_scales,
     config: NetworkConfig,
     mesh: Mesh,
-    on_step=lambda: None,
+    on_step=lambda networks: None,
 ):
-    """log10 norms of weight gradients and backward signals, each ``[weight_scales, depths, max(depths)]``.
+    """log10 norms of weight gradients and backward signals, each ``[draws, weight_scales, depths, max(depths)]``.
 
     Args:
-        stacked: parameters from `stack_layers`, drawn at weight scale 1.
+        draws: parameters from `stack_layers`, drawn at weight scale 1; they go side by side, so no more than
+            `networks_per_call` says.
         inputs: ``[batch, input_size]``.
         labels: ``[batch]``.
         depths: whole numbers below the capacity.
         weight_scales: σ_w, multiplies the hidden layers' weights.
         config: its depth, weight_scale and bias_scale are not read.
         mesh: the devices that share the weight scales.
-        on_step: called after each step, of which `step_count` tells the number.
+        on_step: called after each step with the number of networks that it took, draws × weight scales.
     """
     # What is data must not be part of the compilation's key.
     config = config.replace(depth=1, weight_scale=1.0, bias_scale=0.0, initializer="scaled_normal")
-    capacity, devices = stacked.hidden.weight.shape[0], mesh.size
-    batch, dtype = inputs.shape[0], stacked.hidden.weight.dtype
+    draws, (capacity, *_), dtype = tuple(draws), draws[0].hidden.weight.shape, draws[0].hidden.weight.dtype
+    batch, deepest = inputs.shape[0], max(depths)
     inputs, labels = jnp.asarray(inputs, dtype), jnp.asarray(labels)
-    shape = (devices, capacity, batch, config.width)
-    deepest = max(depths)
-    tables = np.empty((2, len(weight_scales), len(depths), deepest), dtype)
+    room = networks_per_call(mesh, capacity, batch, config.width, dtype.itemsize) // len(draws)
+    scales_a_device = max(1, min(room, -(-len(weight_scales) // mesh.size)))
+    together = scales_a_device * mesh.size
+    shape = (mesh.size, len(draws), scales_a_device, capacity, batch, config.width)
+    tables = np.empty((2, len(draws), len(weight_scales), len(depths), deepest), dtype)
     deepest_first = np.argsort(depths)[::-1]
-    for d in range(0, len(depths), DEPTHS_PER_CALL):
-        places = deepest_first[d : d + DEPTHS_PER_CALL]
-        some_depths = np.zeros(DEPTHS_PER_CALL, np.int32)
-        some_depths[: len(places)] = np.asarray(depths)[places]
-        for s in range(0, len(weight_scales), devices):
-            scales = np.ones(devices, dtype)
-            used = len(weight_scales[s : s + devices])
-            scales[:used] = weight_scales[s : s + devices]
+    for s in range(0, len(weight_scales), together):
+        scales = np.ones(together, dtype)
+        used = len(weight_scales[s : s + together])
+        scales[:used] = weight_scales[s : s + together]
+        for d in range(0, len(depths), DEPTHS_PER_CALL):
+            places = deepest_first[d : d + DEPTHS_PER_CALL]
+            some_depths = np.zeros(DEPTHS_PER_CALL, np.int32)
+            some_depths[: len(places)] = np.asarray(depths)[places]
             store, *curves = _sharded_curves(
                 _take_store(shape, dtype, mesh),
-                stacked,
+                draws,
                 inputs,
                 labels,
                 scales,
@@ -316,11 +351,9 @@ def log10_norms(
             )
             _stores[shape, dtype, mesh] = store
             for table, curve in zip(tables, curves, strict=True):
-                table[s : s + used, places] = np.asarray(curve)[:used, : len(places), :deepest]
-            on_step()
+                # [devices, draws, scales a device, …] to [draws, scales, …]
+                by_draw = np.asarray(curve)[..., : len(places), :deepest].swapaxes(0, 1)
+                by_draw = by_draw.reshape(len(draws), together, len(places), deepest)
+                table[:, s : s + used, places] = by_draw[:, :used]
+        on_step(len(draws) * used)
     return tables[0], tables[1]
-
-
-def step_count(depths, weight_scales, mesh: Mesh) -> int:
-    """How many steps `log10_norms` takes."""
-    return -(-len(depths) // DEPTHS_PER_CALL) * -(-len(weight_scales) // mesh.size)
