@@ -1,324 +1,290 @@
 """Speed and memory, as ratios to a peer from one interleaved run.
 
-    make bench                       all rows
-    python benchmarks/bench.py -n 3  fewer repetitions
+    make bench                                     all rows, into benchmarks/results.md, results.json and results.svg
+    python benchmarks/bench.py --only B3 B8 -n 3   some rows, fewer repetitions, printed only
 
-Every measurement is a fresh process pinned to one core with one thread; times are CPU seconds of the work without
-imports, medians over the repetitions, ours and the peer's taking turns. The spread behind a ratio is the least and
-largest ratio of two neighbouring runs.
+Every measurement is a fresh process pinned to one core with one thread. Times are CPU seconds of the work without imports,
+medians over the repetitions; ours and the peer's take turns. A ratio's spread is the least and largest ratio of two
+neighbouring runs. The machine's noise is what our own workload gives against itself.
 """
 
 import argparse
-import csv
+import datetime
 import json
 import os
 import pathlib
 import platform
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
+from typing import NamedTuple
 
 import nbformat
-from workloads import GRID, batch, grid_axes
+from workloads import GRID, MOVES
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-TORCH_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
+HERE = pathlib.Path(__file__).resolve().parent
+PEERS_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
 COLAB_PYTHON = ROOT / ".venv-colab" / "bin" / "python"
-CHAPTERS = ROOT / "benchmarks" / "chapters.py"
-FIRST_DEPTHS = (5, 10, 20, 50, 100, 200, 500, 1000)
-NBGRADER = ROOT / ".venv-nbgrader" / "bin"
-HOMEWORKS = ("backpropagation", "initialization", "skip", "diagnosis")  # every third chapter, with all of its exercises
-CLASS = 10
+PEERS = ("torch", "equinox")  # beside the lock, in an environment of their own
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+XLA = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 
 
-# ---- workers: each runs in a process of its own and prints one JSON line -------------------------------------
+class Row(NamedTuple):
+    """A comparison: how many times longer the peer takes."""
+
+    id: str
+    name: str
+    ours: str
+    peer: str
+    target: float
+    at_most: bool = False
+    """Whether the figure is ours / peer, and must not exceed the target, instead of peer / ours, which must reach it."""
 
 
-def first_results_ours():
-    from course_utils import NetworkConfig, norm_engine, sweep_gradient_norms
-
-    inputs, labels = batch(256)
-    start = time.process_time()
-    for depth in FIRST_DEPTHS:
-        sweep_gradient_norms(
-            NetworkConfig(1), inputs, labels, depths=[depth], weight_scales=[1.0], seeds=[0], progress=False
-        )
-    seconds = time.process_time() - start
-    assert norm_engine._sharded_curves._cache_size() == 1
-    return {"seconds": seconds}
-
-
-def first_results_scan():
-    import jax
-
-    from course_utils import NetworkConfig, backward_signal_norms, init_params, layer_gradient_norms
-
-    inputs, labels = batch(256)
-    start = time.process_time()
-    for depth in FIRST_DEPTHS:
-        config = NetworkConfig(depth)
-        params = init_params(config, key=jax.random.key(0))
-        jax.block_until_ready(layer_gradient_norms(params, inputs, labels, config))
-        jax.block_until_ready(backward_signal_norms(params, inputs, labels, config))  # the same compilation
-    return {"seconds": time.process_time() - start}
+ROWS = (
+    Row("B1", "grid / the bound by operations", "grid_ours", "grid_bound", 0.65),
+    Row("B1", "grid / PyTorch loop (a twentieth, times 20)", "grid_ours", "grid_torch", 2.5),
+    Row("B2", "first results at 8 depths / jitted list of layers", "first_ours", "first_list", 15),
+    Row("B2", "first results at 8 depths / jitted scan", "first_ours", "first_scan", 5),
+    Row("B2", "first results at 8 depths / Flax", "first_ours", "first_flax", 1),
+    Row("B2", "first results at 8 depths / Equinox", "first_ours", "first_equinox", 1),
+    Row("B3", "a move, depth 10 / PyTorch", "move_10_ours", "move_10_torch", 1.0, at_most=True),
+    Row("B3", "a move, depth 100 / PyTorch", "move_100_ours", "move_100_torch", 0.7, at_most=True),
+    Row("B5", "training grid / PyTorch loop", "training_ours", "training_torch", 3),
+    Row("B5", "training grid / loop of jitted steps", "training_ours", "training_jitted", 1.15),
+    Row("B6", "robust norms / plain norms", "grid_ours", "grid_plain", 1.12, at_most=True),
+    Row("B8", "depth 5 in a store for 1024 / compiled alone", "shallow_ours", "shallow_alone", 1.3, at_most=True),
+    Row("G1", "course grade, a submission / nbgrader autograde", "grading_ours", "grading_nbgrader", 3),
+    Row("I1", "import course_utils and jax / import jax", "import_ours", "import_jax", 1.3, at_most=True),
+    Row("–", "noise: the grid / itself", "grid_ours", "grid_ours", 0.9),
+)
 
 
-def grid_ours():
-    from course_utils import NetworkConfig, norm_engine, sweep_gradient_norms
-
-    inputs, labels = batch(GRID["batch"])
-    depths, scales = grid_axes()
-    start = time.process_time()
-    sweep_gradient_norms(
-        NetworkConfig(1),
-        inputs,
-        labels,
-        depths=depths,
-        weight_scales=scales,
-        seeds=range(GRID["seeds"]),
-        progress=False,
-    )
-    seconds = time.process_time() - start
-    assert norm_engine._sharded_curves._cache_size() == 1
-    return {"seconds": seconds, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6}
+# ---- measuring -----------------------------------------------------------------------------------------------------
 
 
-def grid_torch():
-    """A twentieth of the grid (10 of the 200 pairs of scale and seed) in an eager loop, denormals flushed, times 20."""
-    import torch
-
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
-    inputs, labels = (torch.from_numpy(array) for array in batch(GRID["batch"]))
-    depths, scales = grid_axes()
-    pairs = [(scales[(5 * i) % len(scales)], i) for i in range(10)]
-    start = time.process_time()
-    for scale, seed in pairs:
-        torch.manual_seed(seed)
-        base = [torch.randn(64, 64) / 8 for _ in range(max(depths))]
-        readout = torch.randn(64, 10) / 8
-        for depth in depths:
-            weights = [(scale * weight).requires_grad_() for weight in base[:depth]]
-            h, outputs = inputs, []
-            for weight in weights:
-                h = torch.tanh(h @ weight)
-                outputs.append(h)
-            loss = torch.nn.functional.cross_entropy(h @ readout, labels)
-            gradients = torch.autograd.grad(loss, weights + outputs)
-            torch.stack([gradient.norm() for gradient in gradients]).log10()
-    return {"seconds": 20 * (time.process_time() - start)}
-
-
-def slider():
-    from course_utils import GradientExplorer, NetworkConfig, norm_engine
-
-    explorer = GradientExplorer(NetworkConfig(10), depths=[1, 100], weight_scales=[0.25, 4.0], seeds=range(3))
-    moves = {}
-    for depth in (10, 100):
-        explorer.depth.value = depth
-        before, times = norm_engine._sharded_curves._cache_size(), []
-        for i in range(15):
-            start = time.perf_counter()
-            explorer.weight_scale.value = 0.5 + i / 10
-            times.append(1e3 * (time.perf_counter() - start))
-        assert norm_engine._sharded_curves._cache_size() == before
-        moves[f"depth {depth}"] = {"median_ms": statistics.median(times), "worst_ms": max(times)}
-    return moves
-
-
-def import_ours():
-    start = time.process_time()
-    import jax  # noqa: F401
-
-    import course_utils  # noqa: F401
-
-    return {"seconds": time.process_time() - start}
-
-
-def import_jax():
-    start = time.process_time()
-    import jax  # noqa: F401
-
-    return {"seconds": time.process_time() - start}
-
-
-def homework(prefix, folder):
-    """A chapter's exercises as an assignment: the pack, and the notebook with solutions that a class hands in."""
-    from course_utils.exercises.catalogue import course_exercises
-    from course_utils.grading.assign import assign
-
-    ids = [id for id in course_exercises() if id.rpartition("-")[0] == prefix]
-    pack = assign(ids, title="Homework", out=folder / "assignment", chapters=ROOT / "chapters")
-    return pack, pack.notebook()
-
-
-def a_submission(graded):
-    """CPU seconds a submission over all homeworks."""
-    seconds = []
-    for prefix in HOMEWORKS:
-        with tempfile.TemporaryDirectory() as folder:
-            seconds.append(graded(prefix, pathlib.Path(folder)) / CLASS)
-    return {"seconds": statistics.mean(seconds)}
-
-
-def cpu_seconds(command, **more):
-    """CPU seconds of a command and of all that it waits for."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(command, check=True, capture_output=True, text=True, **more)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-
-def graded_by_course(prefix, folder):
-    """CPU seconds of `course grade` for a class, with a warm cache."""
-    pack, solved = homework(prefix, folder)
-    (folder / "in").mkdir()
-    for i in range(CLASS):
-        nbformat.write(solved, folder / "in" / f"student{i}.ipynb")
-    command = [sys.executable, "-m", "course_utils", "grade", pack.folder, "--jobs", "1"]
-    warm = [*command, folder / "in" / "student0.ipynb", "--out", folder / "warm"]
-    subprocess.run(warm, check=True, capture_output=True)
-    seconds = cpu_seconds([*command, folder / "in", "--out", folder / "out"])
-    with (folder / "out" / "grades.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert len(rows) == CLASS and all(row["total"] == row["max"] for row in rows)
-    # A sandbox is not waited for by our process: its own clock, from its start to its end, is in the table.
-    return seconds + sum(float(row["cpu_seconds"]) for row in rows)
-
-
-def graded_by_nbgrader(prefix, folder):
-    """CPU seconds of `nbgrader autograde` for the same class."""
-    from course_utils.grading.export_nbgrader import export_nbgrader
-
-    pack, solved = homework(prefix, folder)
-    course = folder / "course"
-    export_nbgrader(pack, course)
-    answers = {cell.id.removeprefix("solution-"): cell.source for cell in solved.cells if cell.id.startswith("solution-")}
-    environment = {**os.environ, "PATH": f"{NBGRADER}{os.pathsep}{os.environ['PATH']}", "HOME": str(folder)}
-    environment.pop("PYTHONPATH", None)
-    settings = {"cwd": course, "env": environment}
-    generate, export = ([NBGRADER / "nbgrader", *words] for words in (["generate_assignment", pack.slug], ["export"]))
-    subprocess.run(generate, check=True, capture_output=True, **settings)
-    given = nbformat.read(course / "release" / pack.slug / f"{pack.slug}.ipynb", as_version=4)
-    for cell in given.cells:
-        cell.source = answers.get(cell.metadata.get("nbgrader", {}).get("grade_id"), cell.source)
-    for i in range(CLASS):
-        place = course / "submitted" / f"student{i}" / pack.slug
-        place.mkdir(parents=True)
-        nbformat.write(given, place / f"{pack.slug}.ipynb")
-    seconds = cpu_seconds([NBGRADER / "nbgrader", "autograde", pack.slug], **settings)
-    subprocess.run(export, check=True, capture_output=True, **settings)
-    with (course / "grades.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert len(rows) == CLASS and all(float(row["score"]) == pack.points for row in rows)
-    return seconds
-
-
-def grading_ours():
-    return a_submission(graded_by_course)
-
-
-def grading_nbgrader():
-    return a_submission(graded_by_nbgrader)
-
-
-WORKERS = {
-    f.__name__: f
-    for f in (
-        first_results_ours,
-        first_results_scan,
-        grid_ours,
-        grid_torch,
-        slider,
-        import_ours,
-        import_jax,
-        grading_ours,
-        grading_nbgrader,
-    )
-}
-
-
-# ---- the run --------------------------------------------------------------------------------------------------
-
-
-def measure(name, python=sys.executable):
+def measure(name: str, **variables) -> dict:
+    """What a workload took in a fresh process on one core."""
     core = max(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
-    threads = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
-    flags = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
     pin = None if core is None else (lambda: os.sched_setaffinity(0, {core}))
+    python = PEERS_PYTHON if name.endswith(PEERS) else sys.executable
     run = subprocess.run(
-        [python, __file__, "--worker", name], check=True, capture_output=True, text=True, preexec_fn=pin,
-        env={**os.environ, **threads, "XLA_FLAGS": flags, "COURSE_BUILD": "1", "PYTHONPATH": str(ROOT / "src")},
+        [python, HERE / "worker.py", name], capture_output=True, text=True, preexec_fn=pin,
+        env={**os.environ, **ONE_THREAD, "XLA_FLAGS": XLA, "COURSE_BUILD": "1", "PYTHONPATH": str(ROOT / "src"), **variables},
     )  # fmt: skip
+    if run.returncode:
+        sys.exit(f"{name} failed:\n{run.stderr[-2000:]}")
     return json.loads(run.stdout.splitlines()[-1])
 
 
-def compare(ours, peer, repetitions, peer_python=sys.executable):
-    """Interleaved runs: medians, and how many times longer the peer takes."""
-    pairs = [(measure(ours), measure(peer, peer_python)) for _ in range(repetitions)]
+def compare(row: Row, repetitions: int) -> dict:
+    """A row's result from interleaved runs."""
+    pairs = [(measure(row.ours), measure(row.peer)) for _ in range(repetitions)]
+    return judged(row, pairs)
+
+
+def judged(row: Row, pairs: list) -> dict:
+    """Medians of both sides, their ratio, its spread, and whether it meets the target."""
+    ours, peer = (statistics.median(run["seconds"] for run in side) for side in zip(*pairs, strict=True))
     ratios = [b["seconds"] / a["seconds"] for a, b in pairs]
-    medians = [statistics.median(run["seconds"] for run in side) for side in zip(*pairs, strict=True)]
+    ratio = peer / ours
+    if row.at_most:
+        ratio, ratios = 1 / ratio, [1 / one for one in ratios]
     peaks = [a["peak_mb"] for a, _ in pairs if "peak_mb" in a]
-    return {"ours_s": medians[0], "peer_s": medians[1], "ratio": medians[1] / medians[0],
-            "spread": [min(ratios), max(ratios)], "peak_mb": statistics.median(peaks) if peaks else None}  # fmt: skip
+    return {
+        "id": row.id, "name": row.name, "ours_s": ours, "peer_s": peer, "ratio": ratio, "spread": [min(ratios), max(ratios)],
+        "target": f"{'≤' if row.at_most else '≥'} {row.target}", "met": ratio <= row.target if row.at_most else ratio >= row.target,
+        "peak_mb": statistics.median(peaks) if peaks else None, "runs": len(pairs),
+    }  # fmt: skip
 
 
-def prepare_torch():
-    """PyTorch in an environment of its own, so that the course's lock stays small."""
-    if not TORCH_PYTHON.exists():
-        subprocess.run([sys.executable, "-m", "venv", TORCH_PYTHON.parent.parent], check=True)
-    installed = (
-        subprocess.run([TORCH_PYTHON, "-c", "import torch, numpy"], capture_output=True).returncode == 0
-    )
-    if not installed:
-        subprocess.run([TORCH_PYTHON, "-m", "pip", "install", "--quiet", "torch", "numpy"], check=True)
+def fact(id: str, name: str, value: str, target: str, met: bool) -> dict:
+    """A result that is no ratio of times."""
+    return {"id": id, "name": name, "value": value, "target": target, "met": met}
 
 
-def line(name, result, target):
-    low, high = result["spread"]
-    print(f"{name:58} {result['ours_s']:7.2f} s  peer {result['peer_s']:7.2f} s  ratio {result['ratio']:5.2f} "
-          f"({low:.2f} to {high:.2f})  target {target}", flush=True)  # fmt: skip
+def persistent_cache(repetitions: int) -> dict:
+    """B4: the first curve of a new process, with JAX's compilation cache warm and empty."""
+    row, pairs = Row("B4", "first result, warm compilation cache / empty", "first_result", "first_result", 0.25, at_most=True), []
+    for _ in range(repetitions):
+        with tempfile.TemporaryDirectory() as folder:
+            cold = measure("first_result", JAX_COMPILATION_CACHE_DIR=folder)
+            pairs.append((measure("first_result", JAX_COMPILATION_CACHE_DIR=folder), cold))
+    return judged(row, pairs)
 
 
-def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("-n", type=int, default=5, help="repetitions of each row (default 5)")
-    parser.add_argument("--worker", choices=WORKERS, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.worker:
-        print(json.dumps(WORKERS[arguments.worker]()))
-        return
-    print(
-        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; CPU seconds, medians of {arguments.n}"
-    )
-    line(
-        "first results at 8 depths / jitted scan a depth",
-        compare("first_results_ours", "first_results_scan", arguments.n),
-        "≥ 5",
-    )
-    prepare_torch()
-    grid = compare("grid_ours", "grid_torch", arguments.n, TORCH_PYTHON)
-    line("grid 20 × 25 × 8 / PyTorch loop (a twentieth, times 20)", grid, "≥ 2")
-    print(f"{'grid, peak memory':58} {grid['peak_mb']:7.0f} MB  target ≤ 400 MB")
-    for depth, move in measure("slider").items():
-        print(
-            f"{'slider move, event to pushed picture, ' + depth:58} {move['median_ms']:7.1f} ms (worst {move['worst_ms']:.1f})  target ≤ 60 ms"
+def eight_devices() -> dict:
+    """B7: the grid on eight simulated devices and on one, byte by byte."""
+    one = measure("grid_digest")
+    eight = measure("grid_digest", XLA_FLAGS=f"--xla_force_host_platform_device_count=8 {XLA}")
+    assert (one["devices"], eight["devices"]) == (1, 8)
+    same = one["digest"] == eight["digest"]
+    return fact("B7", "grid on 8 devices", "the same bytes" if same else "other bytes", "the same bytes", same)
+
+
+def explorer_moves() -> list[dict]:
+    """A reader's wait for the picture, three seeds."""
+    moves = measure("explorer_moves")["moves"]
+    return [
+        fact(
+            "B3", f"an explorer's move, {depth}, median of {MOVES}", f"{move['median_ms']:.1f} ms (worst {move['worst_ms']:.1f})",
+            "≤ 60 ms", move["median_ms"] <= 60,
         )
-    line(
-        "course grade, a submission / nbgrader autograde",
-        compare("grading_ours", "grading_nbgrader", min(arguments.n, 3)),
-        "≥ 3",
-    )
-    imports = compare("import_ours", "import_jax", max(arguments.n, 5))
-    print(f"{'import course_utils and jax / import jax':58} {1 / imports['ratio']:7.2f}  target ≤ 1.3")
-    print("Chapters, with Colab's versions, on all cores:", flush=True)
-    subprocess.run([COLAB_PYTHON, CHAPTERS], check=True)
+        for depth, move in moves.items()
+    ]  # fmt: skip
+
+
+def chapters() -> list[dict]:
+    """B9, B10: what each chapter took when the book was last built."""
+    from jupyter_cache import get_cache
+
+    cache, results = get_cache(ROOT / "_build" / ".jupyter_cache"), []
+    for path in sorted((ROOT / "chapters").glob("*.ipynb")):
+        try:
+            cost = cache.match_cache_notebook(nbformat.read(path, as_version=4)).data
+        except KeyError:
+            sys.exit(f"{path.stem} has not been built: run make book first.")
+        seconds, peak = cost["execution_seconds"], cost["peak_bytes"]
+        results.append(fact("B9", f"{path.stem}, two at a time", f"{seconds:.0f} s", "", True))
+        results.append(fact("B10", f"{path.stem}, peak memory", f"{peak / 1e6:.0f} MB", "≤ 1500 MB", peak <= 1.5e9))
+    total = sum(float(result["value"].split()[0]) for result in results if result["id"] == "B9")
+    results.append(fact("B9", "all chapters, on two cores", f"about {total / 2:.0f} s", "≤ 600 s", total / 2 <= 600))
+    return results
+
+
+def prepare_peers() -> None:
+    """An environment for the peers, with the lock's JAX, so that the course's lock stays small."""
+    if not PEERS_PYTHON.exists():
+        subprocess.run([sys.executable, "-m", "venv", PEERS_PYTHON.parent.parent], check=True)
+    if subprocess.run([PEERS_PYTHON, "-c", "import torch, equinox, optax, sklearn"], capture_output=True).returncode:
+        wanted = ["torch", "equinox", "jax", "optax", "scikit-learn", "tqdm", "matplotlib"]
+        pip = [PEERS_PYTHON, "-m", "pip", "install", "--quiet", "--constraint", ROOT / "requirements.txt"]
+        subprocess.run([*pip, *wanted], check=True)
+
+
+# ---- telling ---------------------------------------------------------------------------------------------------------
+
+
+def value_of(result: dict) -> str:
+    """A result's figure with its spread."""
+    if "value" in result:
+        return result["value"]
+    low, high = result["spread"]
+    return f"{result['ratio']:.2f} ({low:.2f} to {high:.2f})"
+
+
+def told(result: dict) -> str:
+    """A result as a line on the terminal."""
+    times = f"{result['ours_s']:8.3f} s, peer {result['peer_s']:8.3f} s" if "ours_s" in result else ""
+    return f"{result['id']:4} {result['name']:52} {value_of(result):24} {result['target']:14} {'met' if result['met'] else 'MISSED':7} {times}"
+
+
+def machine() -> dict:
+    """What the figures depend on."""
+    import importlib.metadata as metadata
+
+    processor = platform.processor() or platform.machine()
+    info = pathlib.Path("/proc/cpuinfo")
+    if info.exists():
+        names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+        processor = names[0] if names else processor
+    versions = {name: metadata.version(name) for name in ("jax", "numpy", "optax")}
+    date = datetime.date.today().isoformat()
+    return {"date": date, "processor": processor, "cores": os.cpu_count(), "python": platform.python_version(), **versions}
+
+
+def as_markdown(described: dict, results: list[dict]) -> str:
+    """The page of results."""
+    depths, scales, seeds, batch = (GRID[name] for name in ("depths", "weight_scales", "seeds", "batch"))
+    lines = [
+        "# Benchmarks",
+        "",
+        f"Written by `make bench` on {described['date']}: {described['processor']}, {described['cores']} cores, Python "
+        f"{described['python']}, JAX {described['jax']}, NumPy {described['numpy']}, optax {described['optax']}.",
+        "",
+        "Width 64, float32, tanh. Each measurement is a fresh process on one pinned core with one thread, in CPU seconds without "
+        "imports; ours and the peer's take turns. Figures are ratios of medians; brackets hold the least and largest ratio of "
+        f"two neighbouring runs. The grid has {depths} depths up to 100, {scales} weight scales, {seeds} seeds and batches of {batch}. "
+        "Where the target says ≤, the figure is ours / peer, else peer / ours.",
+        "",
+        "![The ratios](results.svg)",
+        "",
+        "| id | what | figure | target | | ours | peer |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for result in results:
+        times = [f"{result[side]:.3g} s" if side in result else "" for side in ("ours_s", "peer_s")]
+        memory = f", {result['peak_mb']:.0f} MB" if result.get("peak_mb") else ""
+        met = "met" if result["met"] else "**missed**"
+        lines.append(
+            f"| {result['id']} | {result['name']} | {value_of(result)}{memory} | {result['target']} | {met} | {' | '.join(times)} |"
+        )
+    return "\n".join([*lines, "", "On an accelerator: [accelerator.md](accelerator.md).", ""])
+
+
+def draw(results: list[dict], path: pathlib.Path) -> None:
+    """How many times longer each peer takes, with its spread."""
+    import matplotlib.pyplot as plt
+
+    from course_utils import use_course_style
+
+    use_course_style()
+    rows = [result for result in results if "ratio" in result][::-1]
+    upside = lambda result, ratio: 1 / ratio if result["target"].startswith("≤") else ratio
+    figure, ax = plt.subplots(figsize=(7, 0.36 * len(rows) + 1))
+    for place, result in enumerate(rows):
+        ratio = upside(result, result["ratio"])
+        spread = sorted(upside(result, one) for one in result["spread"])
+        target = upside(result, float(result["target"].split()[1]))
+        ax.plot(spread, [place] * 2, color="#0072B2", marker="", linewidth=2)
+        ax.plot(ratio, place, color="#0072B2", marker="o")
+        ax.plot(target, place, color="#D55E00", marker="|", markersize=12)
+    ax.set(xscale="log", xlabel="peer's time / ours; the bar is the target", yticks=range(len(rows)))
+    ax.set_yticklabels([f"{result['id']} {result['name']}" for result in rows], fontsize=8)
+    figure.savefig(path, metadata={"Date": None})
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-n", type=int, default=5, help="repetitions of each row (default 5)")
+    ids = sorted({row.id for row in ROWS} | {"B4", "B7", "B9"})
+    parser.add_argument("--only", nargs="+", choices=ids, help="these rows; nothing is written")
+    arguments = parser.parse_args()
+    wanted = lambda id: not arguments.only or id in arguments.only
+    described, results = machine(), []
+    print(", ".join(f"{name} {value}" for name, value in described.items()), flush=True)
+
+    def keep(*some):
+        results.extend(some)
+        print(*map(told, some), sep="\n", flush=True)
+
+    prepare_peers()
+    for row in ROWS:
+        if wanted(row.id):
+            keep(compare(row, arguments.n))
+            if row.peer == "grid_torch":
+                peak = results[-1]["peak_mb"]
+                keep(fact("B1", "grid, peak memory", f"{peak:.0f} MB", "≤ 400 MB", peak <= 400))
+    if wanted("B3"):
+        keep(*explorer_moves())
+    if wanted("B4"):
+        keep(persistent_cache(arguments.n))
+    if wanted("B7"):
+        keep(eight_devices())
+    if wanted("B9"):
+        keep(*chapters())
+    if arguments.only:
+        return 0
+    (HERE / "results.json").write_text(json.dumps({"machine": described, "results": results}, indent=1, ensure_ascii=False) + "\n")
+    (HERE / "results.md").write_text(as_markdown(described, results))
+    draw(results, HERE / "results.svg")
+    print("Chapters, with Colab's versions, one at a time on all cores:", flush=True)
+    subprocess.run([COLAB_PYTHON, HERE / "chapters.py"], check=True)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

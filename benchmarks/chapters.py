@@ -28,8 +28,12 @@ def main(names: list[str]) -> None:
         with tempfile.TemporaryDirectory() as folder:
             wheel = build_wheel(ROOT, pathlib.Path(folder))
             notebook = with_set_up(nbformat.read(path, as_version=4), str(wheel))
-            seconds = run_as_a_reader(notebook, timeout=300)
-        print(f"{'set-up to last cell, ' + path.stem:58} {seconds:7.1f} s  target < 90 s", flush=True)
+            took = run_as_a_reader(notebook, timeout=300)
+        print(
+            f"{'set-up to last cell, ' + path.stem:58} {took.seconds:7.1f} s  target < 90 s, "
+            f"peak {took.peak_bytes / 1e6:5.0f} MB  target ≤ 1500 MB",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -294,3 +294,17 @@ def test_exercises_are_blank_and_their_solutions_folded_until_asked_for(open_pag
     page.keyboard.press("Enter")
     assert page.locator(".exercise-correct:visible").count() == 1
     assert "# @title Solution" in solutions.first.locator("pre").first.inner_text()
+
+
+def test_instructors_see_what_each_chapter_costs_to_run(open_page, site):
+    """Every chapter has its row, from the run whose outputs the site shows, and fits a free machine."""
+    from jupyter_cache import get_cache
+
+    rows = open_page("chapters/instructors.html").locator("#chapter-costs tbody tr")
+    cache, chapters = get_cache(site.parent / ".jupyter_cache"), sorted(ROOT.glob("chapters/*.ipynb"))
+    assert rows.count() == len(chapters)
+    for row, chapter in zip(rows.all(), chapters, strict=True):
+        cost = cache.match_cache_notebook(nbformat.read(chapter, as_version=4)).data
+        assert row.locator("a").get_attribute("href") == f"{chapter.stem}.html"
+        assert row.locator("td").all_inner_texts()[1:] == [f"{cost['execution_seconds']:.0f}", f"{cost['peak_bytes'] / 1e6:.0f} MB"]
+        assert 100e6 < cost["peak_bytes"] < 1.5e9

@@ -16,6 +16,7 @@ import argparse
 import concurrent.futures
 import contextlib
 import hashlib
+import json
 import os
 import pathlib
 import re
@@ -75,21 +76,21 @@ def _failed_cell(chapter: pathlib.Path, traceback: str) -> str:
 
 
 def _run(chapter: pathlib.Path, wheel: pathlib.Path, log: pathlib.Path, timeout: float):
-    """The executed notebook, its seconds, and the failure if there is one.
+    """The executed notebook, what it took, and the failure if there is one.
 
     What the kernel itself says, not the chapter, goes to ``log``.
     """
-    given, failure, seconds = nbformat.read(chapter, as_version=4), None, 0.0
+    given, failure, took = nbformat.read(chapter, as_version=4), None, None
     notebook = with_set_up(given, str(wheel)) if has_set_up(given) else given
     variables = {name: value for name, value in os.environ.items() if name in FOR_CHAPTERS}
     with log.open("w") as stderr:
         try:
-            seconds = run_as_a_reader(notebook, timeout=timeout, variables=variables, stderr=stderr)
+            took = run_as_a_reader(notebook, timeout=timeout, variables=variables, stderr=stderr)
         except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
             failure = _failed_cell(chapter, f"{type(error).__name__}: {error}")
     for cell, as_given in zip(notebook.cells, given.cells, strict=True):
         cell.source = as_given.source
-    return notebook, seconds, failure
+    return notebook, took, failure
 
 
 def _execute(
@@ -107,15 +108,27 @@ def _execute(
         log = lambda chapter: output / "executed" / f"{chapter.stem}.log"
         runs = {pool.submit(_run, chapter, wheel, log(chapter), timeout): chapter for chapter in missing}
         for done, run in enumerate(concurrent.futures.as_completed(runs), 1):
-            chapter, (notebook, seconds, failure) = runs[run], run.result()
-            print(f"executed {done} of {len(missing)}: {chapter.stem}, {seconds:.0f} s", flush=True)
+            chapter, (notebook, took, failure) = runs[run], run.result()
+            told = f"{took.seconds:.0f} s" if took else "failed"
+            print(f"executed {done} of {len(missing)}: {chapter.stem}, {told}", flush=True)
             if failure:
                 failures.append(failure)
                 continue
-            bundle = CacheBundleIn(notebook, str(chapter), data={"execution_seconds": seconds})
+            data = {"execution_seconds": took.seconds, "peak_bytes": took.peak_bytes}
+            bundle = CacheBundleIn(notebook, str(chapter), data=data)
             cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
             nbformat.write(notebook, output / "executed" / chapter.name)
     return failures
+
+
+def _keep_costs(chapters: list[pathlib.Path], output: pathlib.Path) -> None:
+    """Write what each chapter's run took, whenever that was, where ``pages`` finds it."""
+    cache = get_cache(output / ".jupyter_cache")
+    costs = {
+        chapter.name: cache.match_cache_notebook(nbformat.read(chapter, as_version=4)).data
+        for chapter in chapters
+    }
+    (output / "executed" / "costs.json").write_text(json.dumps(costs, indent=1))
 
 
 def _execute_book(source: pathlib.Path, wheel: pathlib.Path, output: pathlib.Path) -> list[str]:
@@ -159,6 +172,7 @@ def build(source: pathlib.Path) -> int:
     failures = _execute_book(source, wheel, output)
     if failures:
         return _not_built("\n\n".join(failures))
+    _keep_costs(sorted((source / "chapters").glob("*.ipynb")), output)
     stage(source, output / "executed", output / "book")
     site = [output / "book" / "_config.yml", output / "book" / "_toc.yml", *(source / "assets").rglob("*")]
     _keep_only_if(

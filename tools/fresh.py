@@ -13,6 +13,7 @@ import sysconfig
 import tempfile
 import time
 import venv
+from typing import NamedTuple
 
 import nbformat
 from jupyter_client.kernelspec import KernelSpecManager
@@ -77,10 +78,28 @@ def fresh_machine(offline: bool = False):
         yield manager, home, work
 
 
+class Run(NamedTuple):
+    """What a notebook's run took."""
+
+    seconds: float
+    peak_bytes: int | None
+    """The most memory that its kernel held at any time; None where the system does not tell."""
+
+
+# The last cell of every run; nobody sees it.
+PEAK = """
+try:
+    with open("/proc/self/status") as status:
+        print(next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM")))
+except OSError:
+    pass
+"""
+
+
 def run_as_a_reader(
     notebook: nbformat.NotebookNode, *, timeout: float, offline: bool = False, variables=(), stderr=None
-) -> float:
-    """Run a notebook on a fresh machine, in place. Returns the seconds from its first cell to its last.
+) -> Run:
+    """Run a notebook on a fresh machine, in place.
 
     Args:
         notebook: its set-up cell must be able to install the package.
@@ -94,9 +113,16 @@ def run_as_a_reader(
         client = NotebookClient(
             notebook, km=manager, timeout=timeout, record_timing=False, resources={"metadata": {"path": str(work)}}
         )
+        peak = nbformat.v4.new_code_cell(PEAK)
+        notebook.cells.append(peak)
         start = time.monotonic()
-        # Our manager, so the client would leave the kernel running.
-        client.execute(
-            env={**kept, **UNREACHABLE, **INLINE, "HOME": str(home), **dict(variables)}, stderr=stderr, cleanup_kc=True
-        )
-        return time.monotonic() - start
+        try:
+            # Our manager, so the client would leave the kernel running.
+            client.execute(
+                env={**kept, **UNREACHABLE, **INLINE, "HOME": str(home), **dict(variables)}, stderr=stderr, cleanup_kc=True
+            )
+        finally:
+            notebook.cells.pop()
+        seconds = time.monotonic() - start
+    told = "".join(output.get("text", "") for output in peak.outputs)
+    return Run(seconds, int(told) if told else None)
