@@ -19,7 +19,7 @@ def fit_landing(page: BeautifulSoup, name: str, site: Site) -> None:
     """On the first page the picture of an explorer becomes the explorer that it leads to; its table is the chapter map."""
     if name != LANDING:
         return
-    for link in page.select("article a:has(> img)"):
+    for link in page.select("article a:has(img)"):
         if link.img["src"].endswith(PICTURE):
             _come_alive(page, link, site)
     for table in page.select("article table"):
@@ -46,10 +46,17 @@ def _come_alive(page: BeautifulSoup, link: Tag, site: Site) -> None:
 
 def _needed(models: dict, first: str) -> dict:
     """Of a page's widgets, those that ``first`` is made of, with the links that join them."""
-    refers = {name: set(re.findall(r"IPY_MODEL_(\w+)", json.dumps(model["state"]))) for name, model in models.items()}
+    refers = {
+        name: set(re.findall(r"IPY_MODEL_(\w+)", json.dumps(model["state"])))
+        for name, model in models.items()
+    }
     found, new = set(), {first}
     while new:
         found |= new
-        joined = {name for name, model in models.items() if model["model_name"] == "LinkModel" and refers[name] & found}
+        joined = {
+            name
+            for name, model in models.items()
+            if model["model_name"] == "LinkModel" and refers[name] & found
+        }
         new = set().union(joined, *(refers[name] for name in found)) - found
     return {name: model for name, model in models.items() if name in found}

@@ -6,7 +6,7 @@ import posixpath
 
 from bs4 import BeautifulSoup, Tag
 
-from .site import Site
+from .site import Site, is_chapter
 from .terms import give_terms_a_place
 
 SCRIPT = "previews.js"
@@ -14,13 +14,15 @@ HEADINGS = ["h1", "h2", "h3"]
 
 
 def add_previews(page: BeautifulSoup, name: str, site: Site) -> None:
-    """Put into a page what its prose leads to, in a template that ``previews.js`` shows beside a link."""
+    """Put into a chapter what its prose leads to, in a template that ``previews.js`` shows beside a link."""
+    if not is_chapter(name, site):
+        return
     article, held = page.select_one("article"), {}
-    for link in article.select("a[href]") if article else ():
+    for link in article.select("a[href]"):
         if "headerlink" in link.get("class", []) or link.find_parent(class_="cell"):
             continue
         path, _, anchor = link["href"].partition("#")
-        if ":" in path or link.find("img") or not (path or anchor):
+        if ":" in path:
             continue
         if not path:  # on the page itself: the script finds it there
             link["data-preview"] = link["href"]
@@ -80,8 +82,8 @@ def _plain(into: Tag, source: Tag) -> Tag:
     into.extend(copy.copy(source).contents[:])
     for link in into.select("a.headerlink"):
         link.decompose()
-    for link in into.select("a"):
-        link.unwrap()
+    for wrapper in into.select("a, p"):
+        wrapper.unwrap()
     for part in into.select("[id]"):
         del part["id"]
     return into

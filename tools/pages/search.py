@@ -29,7 +29,9 @@ def index_terms(site: Site) -> None:
                 found += [[number[target], anchor or None]] if target in number else []
             for name in _looked_for(term):
                 index["alltitles"].setdefault(name, []).extend(found)
-    path.write_text(OPENING + json.dumps(index, ensure_ascii=False, separators=(",", ":")) + ")", encoding="utf-8")
+    path.write_text(
+        OPENING + json.dumps(index, ensure_ascii=False, separators=(",", ":")) + ")", encoding="utf-8"
+    )
 
 
 def _looked_for(term) -> list[str]:

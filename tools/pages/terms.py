@@ -77,8 +77,9 @@ def slug(text: str) -> str:
 def _of_glossary(row: Tag) -> Term:
     name, meaning = row.find_all("td")
     names = names_of(name.get_text())
-    first = meaning.contents[0]
-    symbols = spelled(first.get_text()) if isinstance(first, Tag) and "math" in first.get("class", []) else []
+    formula = meaning.select_one(".math")
+    opens = formula is not None and meaning.get_text().strip().startswith(formula.get_text())
+    symbols = spelled(formula.get_text()) if opens else []
     return Term(GLOSSARY, next(filter(None, map(slug, names))), names, symbols, row)
 
 

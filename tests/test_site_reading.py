@@ -1,0 +1,243 @@
+"""What the site does for reading: the first page, previews, search, the way from page to page, JavaScript off."""
+
+import json
+import re
+
+import nbformat
+import numpy as np
+import pytest
+from site_pages import ALIVE, CHAPTER, DRAWN, EXPLORERS, LANDING, PROSE, ROOT, grid_of, pictures_of, sliders
+
+pytestmark = [pytest.mark.slow, pytest.mark.site]
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
+
+
+# ---- the first page ------------------------------------------------------------------------------------------------
+
+
+def test_the_first_page_opens_with_an_explorer_above_the_fold(open_page):
+    page = open_page(LANDING, viewport={"width": 1280, "height": 800})
+    root, depth, scale = sliders(page, 0)
+    curve = root.locator(".ug-curve svg").first.bounding_box()
+    assert max(box["y"] + box["height"] for box in (depth.bounding_box(), scale.bounding_box(), curve)) < 800
+
+
+def test_on_a_phone_the_explorer_is_one_short_scroll_away(open_page):
+    page = open_page(LANDING, **PHONE)
+    root, depth, scale = sliders(page, 0)
+    assert max(depth.bounding_box()["y"], scale.bounding_box()["y"]) < 844
+    assert root.locator(".ug-curve svg").first.bounding_box()["y"] < 844
+
+
+def test_the_first_pages_explorer_is_the_chapters_and_moves(open_page, site):
+    mine, *others = pictures_of(site, LANDING)
+    theirs = pictures_of(site, CHAPTER)[0]
+    assert others == [] and mine["buffers"] == theirs["buffers"]
+    depths, scales, grid = grid_of(theirs)
+    page = open_page(LANDING)
+    root, depth_handle, scale_handle = sliders(page, 0)
+    for keys, depth, s in ((["End", "Home"], depths[-1], 0), (["Home", "End"], depths[0], len(scales) - 1), (["ArrowRight", "ArrowLeft"], depths[1], len(scales) - 2)):  # fmt: skip
+        for handle, key in zip((depth_handle, scale_handle), keys, strict=True):
+            handle.focus()
+            page.keyboard.press(key)
+        drawn = root.evaluate(DRAWN)
+        assert drawn["depth"] == depth and drawn["scale"] == pytest.approx(scales[s])
+        np.testing.assert_allclose(drawn["gradient"], grid[depth, s][0], rtol=1e-6)
+        np.testing.assert_allclose(drawn["signal"], grid[depth, s][3], rtol=1e-6)
+
+
+def test_the_first_page_carries_only_the_widgets_that_it_shows(site):
+    text = (site / LANDING).read_text(encoding="utf-8")
+    (state,) = re.findall(r'widget-state\+json">(.*?)</script>', text, re.DOTALL)
+    kinds = sorted(model["model_name"] for model in json.loads(state)["state"].values())
+    assert [kind for kind in kinds if not kind.endswith(("LayoutModel", "StyleModel"))] == [
+        "AnyModel", "FloatLogSliderModel", "IntSliderModel", "LinkModel", "LinkModel", "VBoxModel",
+    ]  # fmt: skip
+
+
+def test_the_chapter_map_fits_a_phone(open_page):
+    page = open_page(LANDING, **PHONE)
+    rows = page.locator("table.chapters tbody tr")
+    assert rows.count() == len(EXPLORERS)
+    assert page.locator("table.chapters").evaluate("table => table.scrollWidth <= table.clientWidth + 1")
+    assert max(box["height"] for box in rows.evaluate_all("rows => rows.map(row => row.getBoundingClientRect().toJSON())")) < 220
+
+
+# ---- a chapter's top and end ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_each_finding_leads_to_the_claims_that_checked_it(site, name):
+    from bs4 import BeautifulSoup
+
+    page = BeautifulSoup((site / name).read_text(encoding="utf-8"), "html.parser")
+    notebook = nbformat.read((ROOT / name).with_suffix(".ipynb"), as_version=4)
+    (checked_by,) = [cell.metadata["checked_by"] for cell in notebook.cells if "checked_by" in cell.metadata]
+    items = page.select("#what-to-remember > ul > li")
+    assert [len(item.select("a.checked")) for item in items] == [len(names) for names in checked_by]
+    for tick in page.select("a.checked"):
+        assert "claim-holds" in page.find(id=tick["href"].removeprefix("#"))["class"]
+    assert page.select_one("blockquote.about").find_previous_sibling("h1")
+
+
+# ---- previews ------------------------------------------------------------------------------------------------------
+
+TERM = "article a.term[href='glossary.html#jacobian']"
+PAPER = "article a[href='references.html#schoenholz-2017']"
+
+
+def test_hovering_a_term_shows_what_it_means_and_the_pointer_may_move_into_it(open_page):
+    page = open_page(CHAPTER)
+    tip, link = page.get_by_role("tooltip"), page.locator(TERM)
+    link.hover()
+    tip.wait_for()
+    assert "the matrix of all derivatives" in tip.inner_text()
+    assert link.get_attribute("aria-describedby") == tip.get_attribute("id")
+    tip.hover()
+    page.wait_for_timeout(400)
+    assert tip.is_visible()
+    page.mouse.move(5, 400)
+    tip.wait_for(state="hidden")
+    assert link.get_attribute("aria-describedby") is None
+
+
+def test_a_preview_sets_its_formulas(open_page):
+    page = open_page(CHAPTER)
+    page.locator("article a.term[href='glossary.html#weight-gradient']").hover()
+    page.locator("#preview mjx-container").first.wait_for()
+    assert "\\partial" not in page.locator("#preview").inner_text()
+
+
+def test_keyboard_focus_shows_a_preview_and_escape_closes_it(open_page):
+    page = open_page(CHAPTER)
+    tip, link = page.get_by_role("tooltip"), page.locator(PAPER).first
+    page.locator("article a.term").first.focus()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if link.evaluate("link => link === document.activeElement"):
+            break
+    tip.wait_for()
+    assert "Deep information propagation" in tip.inner_text()
+    page.keyboard.press("Escape")
+    tip.wait_for(state="hidden")
+    assert link.evaluate("link => link === document.activeElement")
+
+
+def test_a_finding_previews_the_claim_on_the_page(open_page):
+    page = open_page(CHAPTER)
+    page.locator("a.checked").first.hover()
+    page.get_by_role("tooltip").wait_for()
+    assert re.search(r"Checked.*layer 1.*measured", page.get_by_role("tooltip").inner_text(), re.DOTALL)
+
+
+def test_a_tap_follows_a_link_and_shows_no_preview(open_page):
+    page = open_page(CHAPTER, **PHONE)
+    page.evaluate("""() => {
+        const tip = document.getElementById('preview');
+        window.seen = false;
+        new MutationObserver(() => { window.seen ||= !tip.hidden; }).observe(tip, { attributes: true });
+        addEventListener('click', event => event.preventDefault());
+    }""")
+    page.locator(TERM).tap()
+    page.wait_for_timeout(400)
+    assert page.evaluate("window.seen") is False
+    page.reload()
+    page.locator(TERM).tap()
+    page.wait_for_url("**/glossary.html#jacobian")
+    assert page.locator(":target").inner_text().startswith("Jacobian")
+
+
+def test_a_preview_stays_within_a_narrow_page(open_page):
+    page = open_page(CHAPTER, viewport={"width": 390, "height": 844})
+    for link in page.locator("article a[data-preview]").all()[::5]:
+        link.hover()
+        page.get_by_role("tooltip").wait_for()
+        box = page.get_by_role("tooltip").bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= 390
+        page.keyboard.press("Escape")
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_each_link_with_a_preview_has_one(site, name):
+    """Either it travels with the page, or the claim stands on it. Terms and papers have one, all of them."""
+    from bs4 import BeautifulSoup
+
+    page = BeautifulSoup((site / name).read_text(encoding="utf-8"), "html.parser")
+    held = {piece["data-of"]: piece.get_text() for piece in page.find(id="previews").find_all("div")}
+    for link in page.select("article a[data-preview]"):
+        target = link["data-preview"]
+        assert page.find(id=target[1:]) if target.startswith("#") else len(held[target]) > 20, target
+    prose = [link for link in page.select("article a[href]") if not link.find_parent(class_="cell")]
+    wanted = [link for link in prose if link["href"].startswith(("glossary.html#", "references.html#"))]
+    assert all(link.get("data-preview") for link in wanted)
+    assert len({link["href"] for link in page.select("article a.term")}) == len(page.select("article a.term"))
+    assert not page.select(":is(h1, h2, h3, pre, code, .math) a.term")
+
+
+def test_previews_work_from_disk(open_page, site):
+    page = open_page(CHAPTER, base=f"{site.as_uri()}/")
+    page.locator(TERM).hover()
+    page.get_by_role("tooltip").wait_for()
+
+
+# ---- search --------------------------------------------------------------------------------------------------------
+
+FOUND = {
+    "Xavier": ["glossary.html#xavier-initialization", "04_weight_initialization.html"],
+    "He initialization": ["glossary.html#he-initialization", "04_weight_initialization.html"],
+    "chi": ["glossary.html#chi", "02_vanishing_gradients.html"],
+    "χ": ["glossary.html#chi", "02_vanishing_gradients.html"],
+    "sigma_w": ["glossary.html#weight-scale", "04_weight_initialization.html"],
+    "σ_w": ["glossary.html#weight-scale", "04_weight_initialization.html"],
+    "depth scale": ["glossary.html#depth-scale", "04_weight_initialization.html"],
+    "ReZero": ["glossary.html#rezero", "07_skip_connections.html"],
+    "softmax": ["glossary.html#softmax", "01_backpropagation.html"],
+    "cross-entropy": ["glossary.html#cross-entropy", "01_backpropagation.html"],
+    "batch norm": ["glossary.html#batch-normalization", "06_batch_normalization.html"],
+    "layer_gradient_norms": ["notation.html#layer-gradient-norms"],
+}
+
+
+def test_search_finds_terms_and_symbols_by_name_among_its_first_four(open_page):
+    page, missed = open_page("search.html"), {}
+    for query, wanted in FOUND.items():
+        page.locator("main input[name=q], .bd-article-container input[name=q]").first.fill(query)
+        page.keyboard.press("Enter")
+        page.wait_for_function("q => new URLSearchParams(location.search).get('q') === q", arg=query)
+        page.locator("#search-results ul.search li").first.wait_for()
+        page.wait_for_load_state("networkidle")
+        links = page.locator("#search-results ul.search li a:first-child").evaluate_all("links => links.slice(0, 4).map(a => a.href)")
+        found = [re.sub(r"\?[^#]*", "", link).rpartition("/")[2] for link in links]
+        missed |= {(query, want): found for want in wanted if not any(link == want or link.split("#")[0] == want for link in found)}
+    assert missed == {}
+
+
+# ---- from page to page, and without JavaScript -----------------------------------------------------------------------
+
+
+def test_each_page_leads_to_the_next_and_back_by_its_title(site):
+    from bs4 import BeautifulSoup
+
+    order = [LANDING] + [f"{line.split()[-1]}.html" for line in (ROOT / "_toc.yml").read_text().splitlines() if "- file:" in line]
+    pages = [BeautifulSoup((site / name).read_text(encoding="utf-8"), "html.parser") for name in order]
+    titles = [page.h1.contents[0] if page.select_one("article h1") is None else page.select_one("article h1").contents[0] for page in pages]
+    way = lambda page, side: [(a["href"], a.select_one(".prev-next-title").get_text(strip=True)) for a in page.select(f"a.{side}")]
+    for here, page in enumerate(pages):
+        name = lambda there: (order[there].removeprefix("chapters/"), titles[there])
+        assert way(page, "left-prev") == ([name(here - 1)] if here else [])
+        assert way(page, "right-next") == ([name(here + 1)] if here + 1 < len(order) else [])
+
+
+@pytest.mark.parametrize("name", [*EXPLORERS, *PROSE])
+def test_without_javascript_text_formulas_and_pictures_are_there(open_page, site, name):
+    page = open_page(name, java_script_enabled=False)
+    article = page.locator("article")
+    assert article.locator("h1").is_visible() and len(article.inner_text().split()) > 100
+    stills = article.locator("noscript figure img")
+    assert stills.count() == (len(pictures_of(site, name)) if name in ALIVE else 0)
+    assert all(height > 100 for height in stills.evaluate_all("images => images.map(i => i.getBoundingClientRect().height)"))
+    formulas = article.locator(".math:not(template *)")
+    assert formulas.evaluate_all("all => all.every(f => f.getBoundingClientRect().height > 0 && /^\\s*\\\\[([]/.test(f.textContent))")
+    source = (ROOT / name).with_suffix(".ipynb" if name in EXPLORERS else ".md").read_text(encoding="utf-8")
+    assert formulas.count() > 0 or "$" not in re.sub(r"`[^`]*`", "", source)
