@@ -1,14 +1,24 @@
 """What the site does for reading: the first page, previews, search, the way from page to page, JavaScript off."""
 
+import doctest
+import functools
 import json
 import re
 
 import nbformat
 import numpy as np
+import pages.folding
+import pages.terms
 import pytest
+from bs4 import BeautifulSoup
 from site_pages import ALIVE, CHAPTER, DRAWN, EXPLORERS, LANDING, PROSE, ROOT, grid_of, pictures_of, sliders
 
 pytestmark = [pytest.mark.slow, pytest.mark.site]
+
+@functools.cache
+def parsed(path):
+    return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
 
@@ -69,9 +79,7 @@ def test_the_chapter_map_fits_a_phone(open_page):
 
 @pytest.mark.parametrize("name", EXPLORERS)
 def test_each_finding_leads_to_the_claims_that_checked_it(site, name):
-    from bs4 import BeautifulSoup
-
-    page = BeautifulSoup((site / name).read_text(encoding="utf-8"), "html.parser")
+    page = parsed(site / name)
     notebook = nbformat.read((ROOT / name).with_suffix(".ipynb"), as_version=4)
     (checked_by,) = [cell.metadata["checked_by"] for cell in notebook.cells if "checked_by" in cell.metadata]
     items = page.select("#what-to-remember > ul > li")
@@ -79,6 +87,27 @@ def test_each_finding_leads_to_the_claims_that_checked_it(site, name):
     for tick in page.select("a.checked"):
         assert "claim-holds" in page.find(id=tick["href"].removeprefix("#"))["class"]
     assert page.select_one("blockquote.about").find_previous_sibling("h1")
+
+
+@pytest.mark.parametrize("name", EXPLORERS)
+def test_imports_and_the_long_code_of_figures_are_folded_and_nothing_else_is(site, name):
+    shut = [details for details in parsed(site / name).select("article details:has(.cell_input)") if not details.find_parent("details")]
+    titles = [details.select_one("summary p").get_text() for details in shut]
+    known = {"Show the set-up", "Show the imports", "Show the code of the figure", "Show a solution"}
+    assert set(titles) <= known and titles[0] == "Show the set-up" and titles.count("Show the imports") == 1
+    for title, details in zip(titles, shut, strict=True):
+        assert "claim(" not in details.get_text()
+        if title == "Show the code of the figure":
+            assert details.find_next_sibling(class_="cell_output").find("img")
+
+
+def test_folded_code_opens_by_keyboard_without_javascript(open_page):
+    page = open_page("chapters/05_activation_functions.html", java_script_enabled=False)
+    details = page.locator("details", has=page.get_by_text("Show the code of the figure")).first
+    assert not details.locator("pre").is_visible()
+    details.locator("summary").focus()
+    page.keyboard.press("Enter")
+    assert "plt.subplots" in details.locator("pre").inner_text()
 
 
 # ---- previews ------------------------------------------------------------------------------------------------------
@@ -161,10 +190,8 @@ def test_a_preview_stays_within_a_narrow_page(open_page):
 @pytest.mark.parametrize("name", EXPLORERS)
 def test_each_link_with_a_preview_has_one(site, name):
     """Either it travels with the page, or the claim stands on it. Terms and papers have one, all of them."""
-    from bs4 import BeautifulSoup
-
-    page = BeautifulSoup((site / name).read_text(encoding="utf-8"), "html.parser")
-    held = {piece["data-of"]: piece.get_text() for piece in page.find(id="previews").find_all("div")}
+    page = parsed(site / name)
+    held = {piece["data-of"]: piece.decode_contents() for piece in page.find(id="previews").find_all("div")}
     for link in page.select("article a[data-preview]"):
         target = link["data-preview"]
         assert page.find(id=target[1:]) if target.startswith("#") else len(held[target]) > 20, target
@@ -199,31 +226,42 @@ FOUND = {
 }
 
 
+LOOK_UP = """query => Search._performSearch(...Search._parseQuery(query)).reverse().slice(0, 4)
+    .map(([name, , anchor]) => `${name.replace('chapters/', '')}.html${anchor}`)"""
+
+
 def test_search_finds_terms_and_symbols_by_name_among_its_first_four(open_page):
     page, missed = open_page("search.html"), {}
+    page.wait_for_function("Search.hasIndex()")
     for query, wanted in FOUND.items():
-        page.locator("main input[name=q], .bd-article-container input[name=q]").first.fill(query)
-        page.keyboard.press("Enter")
-        page.wait_for_function("q => new URLSearchParams(location.search).get('q') === q", arg=query)
-        page.locator("#search-results ul.search li").first.wait_for()
-        page.wait_for_load_state("networkidle")
-        links = page.locator("#search-results ul.search li a:first-child").evaluate_all("links => links.slice(0, 4).map(a => a.href)")
-        found = [re.sub(r"\?[^#]*", "", link).rpartition("/")[2] for link in links]
-        missed |= {(query, want): found for want in wanted if not any(link == want or link.split("#")[0] == want for link in found)}
+        found = page.evaluate(LOOK_UP, query)
+        missed |= {(query, want): found for want in wanted if not any(want in (place, place.split("#")[0]) for place in found)}
     assert missed == {}
+
+
+def test_the_search_page_shows_a_terms_place_and_leads_there(open_page):
+    page = open_page("search.html?q=ReZero")
+    page.wait_for_load_state("networkidle")
+    results = page.locator("#search-results ul.search li a")
+    assert "Glossary > ReZero" in results.all_inner_texts()[:4]
+    results.filter(has_text="Glossary > ReZero").click()
+    page.wait_for_url("**/glossary.html*#rezero")
+    assert page.locator("#rezero").inner_text().startswith("ReZero")
+
+
+def test_names_and_symbols_are_read_as_their_examples_say():
+    assert [doctest.testmod(module) for module in (pages.terms, pages.folding)] == [(0, 2), (0, 1)]
 
 
 # ---- from page to page, and without JavaScript -----------------------------------------------------------------------
 
 
 def test_each_page_leads_to_the_next_and_back_by_its_title(site):
-    from bs4 import BeautifulSoup
-
     order = [LANDING] + [f"{line.split()[-1]}.html" for line in (ROOT / "_toc.yml").read_text().splitlines() if "- file:" in line]
-    pages = [BeautifulSoup((site / name).read_text(encoding="utf-8"), "html.parser") for name in order]
-    titles = [page.h1.contents[0] if page.select_one("article h1") is None else page.select_one("article h1").contents[0] for page in pages]
+    sheets = [parsed(site / name) for name in order]
+    titles = [page.select_one("article h1").contents[0] for page in sheets]
     way = lambda page, side: [(a["href"], a.select_one(".prev-next-title").get_text(strip=True)) for a in page.select(f"a.{side}")]
-    for here, page in enumerate(pages):
+    for here, page in enumerate(sheets):
         name = lambda there: (order[there].removeprefix("chapters/"), titles[there])
         assert way(page, "left-prev") == ([name(here - 1)] if here else [])
         assert way(page, "right-next") == ([name(here + 1)] if here + 1 < len(order) else [])

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from bs4 import BeautifulSoup
 
+from .folding import fold_code
 from .front_door import complete_redirect
 from .landing import fit_landing
 from .previews import add_previews
@@ -21,6 +22,7 @@ STEPS: tuple[Callable[[BeautifulSoup, str, Site], None], ...] = (
     fit_landing,
     give_terms_a_place,
     frame_chapter,
+    fold_code,
     link_terms,
     add_previews,
 )
