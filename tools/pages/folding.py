@@ -20,7 +20,8 @@ def fold_code(page: BeautifulSoup, name: str, site: Site) -> None:
     if not is_chapter(name, site):
         return
     notebook = nbformat.read((site.source / name).with_suffix(".ipynb"), as_version=4)
-    sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    shown = (cell for cell in notebook.cells if "remove-cell" not in cell.metadata.get("tags", []))
+    sources = [cell.source for cell in shown if cell.cell_type == "code"]
     for cell, source in zip(page.select("article div.cell"), sources, strict=True):
         title, box = folded_as(source), cell.find(class_="cell_input", recursive=False)
         if title and box:
@@ -36,7 +37,12 @@ def folded_as(source: str) -> str | None:
     >>> folded_as("import numpy as np\\nfrom course_utils import claim"), folded_as("fig, ax = plt.subplots()")
     ('imports', None)
     """
-    body = ast.parse(source).body
+    try:
+        body = ast.parse(source).body
+    except SyntaxError:  # a line for IPython
+        return None
+    if not body:
+        return None
     if (
         isinstance(body[0], ast.Import | ast.ImportFrom)
         and not source.startswith("# @title")

@@ -30,7 +30,10 @@ def _come_alive(page: BeautifulSoup, link: Tag, site: Site) -> None:
     """Put the first explorer of the section that ``link`` leads to in its place: view, still figure, state and script."""
     path, _, anchor = link["href"].partition("#")
     chapter = site.page(posixpath.join(posixpath.dirname(LANDING), path))
-    view = chapter.find(id=anchor).select_one(f'script[type="{VIEW}"]')
+    section = chapter.find(id=anchor) if anchor else chapter
+    view = section and section.select_one(f'script[type="{VIEW}"]')
+    if view is None:
+        return
     output = view.find_parent(class_="cell_output")
     cell = page.new_tag("div", attrs={"class": ["cell", "docutils", "container", "borrowed"]})
     cell.append(copy.copy(output))

@@ -48,7 +48,7 @@ def link_terms(page: BeautifulSoup, name: str, site: Site) -> None:
 
     A term of one plain word, such as *depth*, is linked only where the chapter introduces it in bold.
     """
-    if not is_chapter(name, site):
+    if not is_chapter(name, site) or GLOSSARY not in site.names:
         return
     pieces = [text for text in page.select_one("article").find_all(string=True) if _is_prose(text)]
     to_glossary = posixpath.relpath(GLOSSARY, posixpath.dirname(name))

@@ -88,4 +88,4 @@ def _of_notation(row: Tag) -> Term:
     formulas = [formula.get_text() for formula in symbol.select(".math")]
     in_code = [name for piece in code.select("code") if (name := re.match(r"\w*", piece.get_text())[0])]
     symbols = [name for formula in formulas for name in spelled(formula)]
-    return Term(NOTATION, slug((in_code or formulas)[0]), [], symbols + in_code, row)
+    return Term(NOTATION, slug([*in_code, *formulas, symbol.get_text()][0]), [], symbols + in_code, row)
