@@ -124,7 +124,7 @@ def address(site):
 @pytest.fixture
 def open_page(browser, address):
     """Opens a page of the site; at the end, nothing may have failed, complained or left the site."""
-    from site_pages import EXPLORERS
+    from site_pages import ALIVE
 
     contexts, complaints = [], []
 
@@ -143,7 +143,7 @@ def open_page(browser, address):
             "request", lambda r: None if r.url.startswith(allowed) else complaints.append(f"foreign: {r.url}")
         )
         page.goto(base + name, wait_until="load")
-        if name in EXPLORERS and options.get("java_script_enabled", True):
+        if name in ALIVE and options.get("java_script_enabled", True):
             page.wait_for_selector("html[data-widgets=ready]", timeout=20_000)
             page.wait_for_function("document.querySelectorAll('.ug-explorer .ug-mark').length > 10")
         return page

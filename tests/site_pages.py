@@ -26,6 +26,9 @@ def _explorers_of(path):
 
 EXPLORERS = {_page_of(path): _explorers_of(path) for path in sorted(ROOT.glob("chapters/*.ipynb"))}
 PLACES = [(name, index, kind) for name, kinds in EXPLORERS.items() for index, kind in enumerate(kinds)]
+LANDING = "chapters/intro.html"
+ALIVE = [LANDING, *EXPLORERS]
+"""The pages with explorers: the first page borrows one."""
 PROSE = [_page_of(path) for path in sorted(ROOT.glob("chapters/*.md"))]
 PAGES = ["index.html", *PROSE, *EXPLORERS, "search.html", "genindex.html"]
 

@@ -12,6 +12,7 @@ import nbformat
 import numpy as np
 import pytest
 from fresh import NO_ISOLATION, run_as_a_reader
+from pages.terms import names_of
 from perturb import check_claims
 
 from course_utils import POPULAR_CLAIMS, __version__
@@ -146,7 +147,75 @@ def headings(path):
     }
 
 
+TIME = re.compile(r"> \*\*Time:\*\* (\d+) minutes, and (\d+) for the exercises\.")
+
+
+def says_what_it_takes_and_gives(notebook):
+    """Below the opening: minutes, what to know before, and three or four things that the reader can do afterwards."""
+    about = prose(notebook)[1]
+    time, exercises = TIME.match(about), re.findall(r"^\*\w+, (\d+) minutes\.\*", "\n".join(prose(notebook)), re.MULTILINE)
+    abilities = re.findall(r"^> - \w.*[;.]$", about.partition("> **You will be able to**\n>\n")[2], re.MULTILINE)
+    found = [] if time else ["no minutes"]
+    if time and int(time[2]) != sum(map(int, exercises)):
+        found.append(f"{time[2]} minutes for exercises of {sum(map(int, exercises))}")
+    found += [] if re.search(r"^> \*\*Before you start:\*\* \w", about, re.MULTILINE) else ["no word on what to know before"]
+    return found + ([] if 3 <= len(abilities) <= 4 else [f"{len(abilities)} abilities"])
+
+
+IN_WORDS = {
+    "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8", "nine": "9", "ten": "10",
+    "nineteen": "19", "twenty": "20", "thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "hundred": "100",
+    **{word: word for word in ("half", "third", "quarter", "thousand", "thousandth", "thousandths", "million")},
+}  # fmt: skip
+
+
+def numbers(text):
+    """The numbers of a sentence, written in digits or in words; "one" and "1" are left out, which may count nothing."""
+    digits = re.findall(r"(?<![\w.])\d+(?:\.\d+)?[⁰¹²³⁴⁵⁶⁷⁸⁹]*(?!\d)", re.sub(r"(?<=\d),(?=\d{3})", "", text))
+    spoken = [IN_WORDS.get(word.removesuffix("fold")) for word in re.findall(r"[a-z]+", text.lower())]
+    return {*map(lambda number: number.removesuffix(".0"), digits), *filter(None, spoken)} - {"1"}
+
+
+def sums_up_what_was_found(notebook):
+    """Three to six findings at the end. The cell's ``checked_by`` names the claims behind each, and they say its numbers."""
+    ends = [cell for cell in notebook.cells if cell.cell_type == "markdown" and cell.source.startswith("## What to remember\n")]
+    if len(ends) != 1:
+        return [f"{len(ends)} summaries"]
+    findings = re.findall(r"^- (.*)$", ends[0].source, re.MULTILINE)
+    checked_by, known = ends[0].metadata.get("checked_by", []), set(claims(notebook))
+    found = [] if 3 <= len(findings) <= 6 else [f"{len(findings)} findings"]
+    if len(checked_by) != len(findings) or not all(checked_by):
+        return [*found, "a finding that no claim checks"]
+    found += [f"no such claim: {name}" for names in checked_by for name in names if name not in known]
+    for finding, names in zip(findings, checked_by, strict=True):
+        unsaid = numbers(re.sub(r"\$|\\sqrt ?|σ_w|\\sigma_w", " ", finding)) - numbers(re.sub("σ_w|√", " ", " . ".join(names)))
+        found += [f"a number that its claims do not say: {number} in {finding}" for number in sorted(unsaid)]
+    return found
+
+
+NO_TERM = re.compile(r".*[.:?]$|You will be able to$")
+
+
+def terms_are_in_the_glossary(notebook):
+    """What a chapter introduces in bold is explained there; bold questions and words such as **Read.** are no terms."""
+    chapter = [cell.source for cell in notebook.cells if cell.cell_type == "markdown" and not cell.id.startswith("statement")]
+    bold = re.findall(r"\*\*((?:[^*\n]|\*[^*\n]+\*)+)\*\*", "\n".join(chapter))
+    asked = {"Predict", "Read"}  # as in "**Predict** first"
+    return [
+        f"not in the glossary: {term}"
+        for term in dict.fromkeys(bold) if term not in asked and not NO_TERM.match(term) and term.lower() not in explained()
+    ]  # fmt: skip
+
+
+def explained():
+    rows = (CHAPTERS / "glossary.md").read_text(encoding="utf-8").splitlines()
+    return {name.lower() for row in rows if row.startswith("| ") for name in names_of(row.split("|")[1].strip())}
+
+
 RULES = [
+    says_what_it_takes_and_gives,
+    sums_up_what_was_found,
+    terms_are_in_the_glossary,
     portable,
     stripped,
     set_up,
@@ -175,6 +244,27 @@ def test_a_chapter_keeps_the_form(chapter, rule):
     assert rule(chapter) == []
 
 
+ROW = re.compile(r"^\| (\d+) \[(.*?)\]\((.*?)\) \| (.*?) \| .*? \| (\d+) minutes \|$", re.MULTILINE)
+
+
+def test_the_first_page_says_of_each_chapter_what_it_says_of_itself():
+    rows = ROW.findall((CHAPTERS / "intro.md").read_text(encoding="utf-8"))
+    assert rows == [of_itself(path) for path in NOTEBOOKS]
+
+
+def of_itself(path):
+    """Number, title, file, question and minutes of a chapter, as its own first cells say them."""
+    opening, about = prose(nbformat.read(path, as_version=4))[:2]
+    title, question = re.match(r"# (.*)\n\n\*\*(.*?)\*\*\n", opening).groups()
+    return str(int(path.stem[:2])), title, path.name, question, TIME.match(about)[1]
+
+
+def test_each_term_of_the_glossary_has_a_name_of_its_own():
+    rows = (CHAPTERS / "glossary.md").read_text(encoding="utf-8").splitlines()
+    names = [name.lower() for row in rows if row.startswith("| ") for name in names_of(row.split("|")[1].strip())]
+    assert [name for name, times in Counter(names).items() if times > 1] == []
+
+
 def planted(change):
     notebook = copy.deepcopy(nbformat.read(NOTEBOOKS[0], as_version=4))
     change(notebook)
@@ -189,9 +279,38 @@ def run(text, **more):
     return lambda notebook: notebook.cells.append(nbformat.v4.new_code_cell(text, **more))
 
 
+def replace(old, new):
+    """In the first Markdown cell that has it."""
+
+    def change(notebook):
+        cell = next(cell for cell in notebook.cells if cell.cell_type == "markdown" and old in cell.source)
+        cell.source = cell.source.replace(old, new, 1)
+
+    return change
+
+
+def forget_what_checked(notebook):
+    next(cell for cell in notebook.cells if "checked_by" in cell.metadata).metadata["checked_by"][0] = []
+
+
+def misname_what_checked(notebook):
+    next(cell for cell in notebook.cells if "checked_by" in cell.metadata).metadata["checked_by"][0] = ["Rain falls"]
+
+
 @pytest.mark.parametrize(
     ("rule", "change"),
     [
+        (says_what_it_takes_and_gives, replace("**Time:**", "**Pages:**")),
+        (says_what_it_takes_and_gives, replace("and 75 for the exercises", "and 60 for the exercises")),
+        (says_what_it_takes_and_gives, replace("**Before you start:**", "**Good luck:**")),
+        (says_what_it_takes_and_gives, replace("You will be able to", "You may like to")),
+        (says_what_it_takes_and_gives, lambda notebook: notebook.cells.pop(1)),
+        (sums_up_what_was_found, replace("## What to remember", "## The end")),
+        (sums_up_what_was_found, replace("more than thirtyfold", "more than fortyfold")),
+        (sums_up_what_was_found, replace("= 0.8$ and grew", "= 0.7$ and grew")),
+        (sums_up_what_was_found, forget_what_checked),
+        (sums_up_what_was_found, misname_what_checked),
+        (terms_are_in_the_glossary, say("The **wobble** of a layer is what nobody measured.")),
         *[(portable, say(text)) for text in (
             ":::{note}", "```{figure} x", "see {ref}`x`", "> [!NOTE]", "text[^1]", "- [ ] do", "![](x.png)", "so $$x$$", r"\label{a}",
         )],

@@ -10,11 +10,23 @@ from collections.abc import Callable
 from bs4 import BeautifulSoup
 
 from .costs import costs
+from .folding import fold_code
 from .front_door import complete_redirect
+from .landing import fit_landing
+from .previews import add_previews
+from .reading import frame_chapter, link_terms
+from .search import index_terms
 from .site import Site
+from .terms import give_terms_a_place
 
 STEPS: tuple[Callable[[BeautifulSoup, str, Site], None], ...] = (
     costs,
+    fit_landing,
+    give_terms_a_place,
+    frame_chapter,
+    fold_code,
+    link_terms,
+    add_previews,
 )
 """Each changes one page in place. It gets the page, its name (``chapters/intro.html``) and what is known of the site."""
 
@@ -35,4 +47,5 @@ def finish(source: pathlib.Path, written: pathlib.Path, html: pathlib.Path) -> N
         for step in STEPS:
             step(page, name, site)
         (html / name).write_text(str(page), encoding="utf-8")
+    index_terms(site)
     complete_redirect(html)

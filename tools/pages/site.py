@@ -27,3 +27,8 @@ class Site:
     def page(self, name: str) -> BeautifulSoup:
         """A page as Sphinx wrote it, for a step to change or to take from."""
         return BeautifulSoup((self.written / name).read_text(encoding="utf-8"), "html.parser")
+
+
+def is_chapter(name: str, site: Site) -> bool:
+    """Whether a page is made of a notebook."""
+    return (site.source / name).with_suffix(".ipynb").exists()
