@@ -156,10 +156,22 @@ def says_what_it_takes_and_gives(notebook):
     time, exercises = TIME.match(about), re.findall(r"^\*\w+, (\d+) minutes\.\*", "\n".join(prose(notebook)), re.MULTILINE)
     abilities = re.findall(r"^> - \w.*[;.]$", about.partition("> **You will be able to**\n>\n")[2], re.MULTILINE)
     found = [] if time else ["no minutes"]
+    if time and abs(int(time[1]) - reading_minutes(notebook)) > 7:
+        found.append(f"{time[1]} minutes, estimated {reading_minutes(notebook):.0f}")
     if time and int(time[2]) != sum(map(int, exercises)):
         found.append(f"{time[2]} minutes for exercises of {sum(map(int, exercises))}")
     found += [] if re.search(r"^> \*\*Before you start:\*\* \w", about, re.MULTILINE) else ["no word on what to know before"]
     return found + ([] if 3 <= len(abilities) <= 4 else [f"{len(abilities)} abilities"])
+
+
+def reading_minutes(notebook):
+    """An estimate: 230 words a minute, four seconds for a line of code, a minute for a figure, four for an explorer."""
+    end = next(i for i, cell in enumerate(notebook.cells) if cell.source.startswith("## Exercises\n"))
+    read = [cell for cell in notebook.cells[:end] if "hide-cell" not in cell.metadata.get("tags", [])]
+    seen = [cell for cell in read if cell.cell_type == "code"]
+    prose_words = sum(len(cell.source.split()) for cell in read if cell.cell_type == "markdown")
+    lines, explorers = (sum(map(count, seen)) for count in (lambda cell: len(cell.source.splitlines()), lambda cell: "Explorer(" in cell.source))
+    return prose_words / 230 + lines * 4 / 60 + sum("figure" in cell.metadata.get("mystnb", {}) for cell in seen) + explorers * 4
 
 
 IN_WORDS = {
@@ -301,6 +313,7 @@ def misname_what_checked(notebook):
     ("rule", "change"),
     [
         (says_what_it_takes_and_gives, replace("**Time:**", "**Pages:**")),
+        (says_what_it_takes_and_gives, replace("**Time:** 35 minutes", "**Time:** 20 minutes")),
         (says_what_it_takes_and_gives, replace("and 75 for the exercises", "and 60 for the exercises")),
         (says_what_it_takes_and_gives, replace("**Before you start:**", "**Good luck:**")),
         (says_what_it_takes_and_gives, replace("You will be able to", "You may like to")),
