@@ -9,10 +9,13 @@ from collections.abc import Callable
 
 from bs4 import BeautifulSoup
 
+from .explorers import name_explorers
 from .front_door import complete_redirect
 from .site import Site
 
-STEPS: tuple[Callable[[BeautifulSoup, str, Site], None], ...] = ()
+STEPS: tuple[Callable[[BeautifulSoup, str, Site], None], ...] = (
+    name_explorers,
+)
 """Each changes one page in place. It gets the page, its name (``chapters/intro.html``) and what is known of the site."""
 
 
