@@ -138,10 +138,14 @@ function fit(svg, width, height) {
 
 const scaleLabel = (value) => String(Number(value.toPrecision(2)));
 
-/** A map of depth × weight scale. `colour(d, s)` paints a cell; `horizon[s]`, where given, is a depth to draw dashed. */
-function drawMap(svg, place, depths, scales, { colour, height, horizon }) {
+/**
+ * A map of depth × weight scale. `colour(d, s)` paints a cell; `horizon[s]`, where given, is a depth to draw dashed. The
+ * cross that marks the place moves in a layer of its own, so that the browser need not paint the cells again.
+ */
+function drawMap([svg, over], place, depths, scales, { colour, height, horizon }) {
   const width = Math.max(place || 250, 200);
   fit(svg, width, height);
+  fit(over, width, height);
   const cellWidth = (width - MAP.left) / scales.length;
   const cellHeight = (height - MAP.bottom - MAP.top) / depths.length;
   const left = (s) => MAP.left + s * cellWidth;
@@ -176,7 +180,8 @@ function drawMap(svg, place, depths, scales, { colour, height, horizon }) {
     fill(lines, [['path', { class: 'ug-horizon-back', d }], ['path', { class: 'ug-horizon', d }]]);
   }
   const cross = element('g', { class: 'ug-place' });
-  svg.replaceChildren(...cells, labels, lines, cross);
+  svg.replaceChildren(...cells, labels, lines);
+  over.replaceChildren(cross);
   const put = (d, s) => {
     const [x, y] = [px(left(s) + cellWidth / 2), px(up(d) + cellHeight / 2)];
     const both = `M${x - 9},${y}h18M${x},${y - 9}v18`;
@@ -247,12 +252,12 @@ function mount({ model, el }, own) {
   const curveSvg = element('svg', { role: 'img' });
   const sentence = element('p', { class: 'ug-sentence', id: `ug-${Math.random().toString(36).slice(2)}` });
   const maps = own.maps.map((map) => {
-    const svg = element('svg', { 'aria-hidden': 'true' });
+    const layers = [element('svg', { 'aria-hidden': 'true' }), element('svg', { 'aria-hidden': 'true', class: 'ug-over' })];
     const area = element('div', {
       class: 'ug-map', tabindex: '0', role: 'application', 'aria-describedby': sentence.id,
       'aria-label': `${map.heading}. Arrow keys left and right change the weight scale, up and down the depth.`,
-    }, svg);
-    return { ...map, svg, area };
+    }, ...layers);
+    return { ...map, layers, area };
   });
   const spoken = element('p', { class: 'ug-spoken', 'aria-live': 'polite' });
   const legend = element('ul', { class: 'ug-legend' }, ...own.legend);
@@ -283,12 +288,12 @@ function mount({ model, el }, own) {
 
   let atlas = null;
   let widths = null;
-  const measure = () => [curveSvg, ...maps.map((map) => map.svg)].map((svg) => svg.clientWidth);
+  const measure = () => [curveSvg, ...maps.map((map) => map.layers[0])].map((svg) => svg.clientWidth);
   const draw = () => {
     const view = own.view();
     if (!atlas) {
       widths = measure();
-      atlas = maps.map((map, i) => drawMap(map.svg, widths[i + 1], depths, scales, map));
+      atlas = maps.map((map, i) => drawMap(map.layers, widths[i + 1], depths, scales, map));
     }
     own.drawCurve(curveSvg, widths[0], view);
     for (const map of atlas) map.put(view.d, view.s);
