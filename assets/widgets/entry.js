@@ -97,14 +97,19 @@ function apologize(script, error) {
   script.before(note);
 }
 
-/** Once all stand in their places: back to the explorer that the address names, unless the reader has moved on. */
+/** Once all stand in their places: back to the explorer that the address names, unless it is in sight or the reader moved on. */
 function keepInSight() {
   const [, id] = location.hash.match(/^#(explorer-\d+)$/) ?? [];
   let moved = false;
   for (const kind of ['wheel', 'pointerdown', 'touchstart', 'keydown']) {
     addEventListener(kind, () => { moved = true; }, { once: true, passive: true });
   }
-  return () => { if (id && !moved) document.getElementById(id)?.scrollIntoView(); };
+  return () => {
+    const place = id && !moved && document.getElementById(id);
+    if (!place) return;
+    const { top } = place.getBoundingClientRect();
+    if (top < 0 || top > innerHeight / 2) place.scrollIntoView();
+  };
 }
 
 async function main() {
