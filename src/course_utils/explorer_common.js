@@ -151,7 +151,7 @@ function drawMap([svg, over], place, depths, scales, { colour, height, horizon }
   const left = (s) => MAP.left + s * cellWidth;
   const up = (d) => MAP.top + (depths.length - 1 - d) * cellHeight;
   const cells = depths.flatMap((_, d) => scales.map((_scale, s) => {
-    const cell = element('rect', { x: px(left(s)), y: px(up(d)), width: px(cellWidth + 0.4), height: px(cellHeight + 0.4) });
+    const cell = element('rect', { x: px(left(s)), y: px(up(d)), width: px(cellWidth + 0.4), height: px(cellHeight + 0.4), 'shape-rendering': 'crispEdges' });
     cell.style.fill = colour(d, s);
     return cell;
   }));
@@ -267,7 +267,7 @@ function mount({ model, el }, own) {
   const panels = element('div', { class: 'ug-panels' },
     element('div', { class: 'ug-panel ug-curve' }, heading(own.heading), curveSvg, legend),
     element('div', { class: 'ug-panel ug-atlas' }, ...maps.flatMap((map) => [heading(map.heading), map.area]), bar, barLabels));
-  const root = element('div', { class: `ug-explorer ${own.kind}`, [OWN_KEYS]: 'true' }, sentence, panels, spoken);
+  const root = element('div', { class: `ug-explorer ${own.kind}` }, sentence, panels, spoken);
 
   const at = () => ({ d: nearest(depths, model.get('depth')), s: nearest(scales, model.get('weight_scale')) });
   const put = (depth, scale) => {
@@ -318,7 +318,7 @@ function mount({ model, el }, own) {
   const ended = new AbortController();
   let frame = 0;
   let box = null;
-  const keepKeys = (event) => { if (event.target.closest('.widget-slider')) event.target.setAttribute(OWN_KEYS, 'true'); };
+  const keepKeys = (event) => { if (event.target.closest('.widget-slider, .ug-explorer')) event.target.setAttribute(OWN_KEYS, 'true'); };
   const touched = (event) => { if (event.target.closest('.widget-slider, .ug-map')) tools.stop(); };
   const resize = new ResizeObserver(() => {
     if (!box) { // now it stands in the page, beside its sliders
