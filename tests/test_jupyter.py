@@ -1,6 +1,7 @@
 """Explorers in JupyterLab 4 and Notebook 7, in a real browser: sliders move the picture, and the kernel answers between grid points."""
 
 import contextlib
+import csv
 import functools
 import json
 import os
@@ -218,6 +219,29 @@ def test_a_gradient_explorer_moves_with_keys_and_mouse_and_computes_live_between
     shows(depths[0], scales[s + 1] * quarter, "live")
     explorer.click_corner()
     shows(depths[-1], scales[-1], "grid")
+
+
+def test_a_place_computed_live_can_be_saved_and_left_by_reset(page, asked, tmp_path):
+    explorer, start = Explorer(page, "gradients"), asked[0]["config"].depth
+    tool = lambda name: explorer.root.get_by_role("button", name=name, exact=True)
+    tool("Reset").click()
+    scales = asked[0]["weight_scales"]
+    s, quarter = middle(scales), (scales[1] / scales[0]) ** 0.25
+    explorer.shows(start, scales[s], "grid")
+    explorer.press(explorer.scale, "ArrowRight")
+    drawn = explorer.shows(start, scales[s] * quarter, "live")
+    with page.expect_download() as download:
+        tool("CSV").click()
+    download.value.save_as(tmp_path / "live.csv")
+    rows = list(csv.DictReader((tmp_path / "live.csv").open(encoding="utf-8", newline="")))
+    assert {(row["depth"], row["source"]) for row in rows} == {(str(start), "computed live")}
+    np.testing.assert_allclose([float(row["log10 of the weight gradient's norm: median over seeds"]) for row in rows], drawn["gradient"])
+    tool("Play σ_w").click()
+    explorer.press(explorer.scale, "ArrowLeft")  # stops it
+    assert explorer.root.get_attribute("data-playing") == ""
+    tool("Reset").click()
+    explorer.shows(start, scales[s], "grid")
+    assert tool("Copy link").count() == 0  # a notebook has no address to share
 
 
 def test_a_training_explorer_moves_with_keys_and_mouse_and_shows_the_nearest_trained_network(page, asked):

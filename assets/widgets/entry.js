@@ -77,6 +77,8 @@ async function show(manager, models, script) {
   const { model_id: id } = JSON.parse(script.textContent);
   const model = models.find((candidate) => candidate.model_id === id);
   if (!model) throw new Error(`the page holds no state for widget ${id}`);
+  const explorer = script.closest('[id^="explorer-"]');
+  if (explorer) model.get('children').at(-1).set('place', explorer.id); // so that its picture can read and write links
   const place = document.createElement('div');
   place.className = 'widget-subarea';
   script.before(place);
@@ -95,8 +97,24 @@ function apologize(script, error) {
   script.before(note);
 }
 
+/** Once all stand in their places: back to the explorer that the address names, unless it is in sight or the reader moved on. */
+function keepInSight() {
+  const [, id] = location.hash.match(/^#(explorer-\d+)$/) ?? [];
+  let moved = false;
+  for (const kind of ['wheel', 'pointerdown', 'touchstart', 'keydown']) {
+    addEventListener(kind, () => { moved = true; }, { once: true, passive: true });
+  }
+  return () => {
+    const place = id && !moved && document.getElementById(id);
+    if (!place) return;
+    const { top } = place.getBoundingClientRect();
+    if (top < 0 || top > innerHeight / 2) place.scrollIntoView();
+  };
+}
+
 async function main() {
   shimMathJax();
+  const inSight = keepInSight();
   for (const state of document.querySelectorAll(STATE)) {
     const manager = new StaticManager();
     const models = await manager.set_state(JSON.parse(state.textContent));
@@ -104,6 +122,7 @@ async function main() {
       await show(manager, models, script).catch((error) => apologize(script, error));
     }
   }
+  inSight();
   document.documentElement.dataset.widgets = 'ready';
 }
 

@@ -20,9 +20,12 @@ _HERE = pathlib.Path(__file__).parent
 CSS = (_HERE / "explorer.css").read_text(encoding="utf-8")
 
 
+_SHARED = ("explorer_common.js", "explorer_files.js", "explorer_tools.js")
+
+
 def front_end(name: str) -> str:
     """The module that draws an explorer: what all share, and its own file."""
-    return "\n".join((_HERE / file).read_text(encoding="utf-8") for file in ("explorer_common.js", name))
+    return "\n".join((_HERE / file).read_text(encoding="utf-8") for file in (*_SHARED, name))
 
 
 def checked_grid(depths, weight_scales) -> tuple[list[int], list[float]]:

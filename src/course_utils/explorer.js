@@ -49,24 +49,21 @@ function lookUp(model, grids) {
 // ---- drawing -------------------------------------------------------------------------------------------------
 
 function series(kind, mark, values, X, Y, radius) {
-  const group = element('g', { class: `ug-${kind}` });
-  group.append(element('path', { class: 'ug-line', d: pathOf(values.map((v, i) => [X(i + 1), Y(v)])) }));
-  values.forEach((value, i) => {
-    if (!Number.isFinite(value)) return;
-    const dot = MARKS[mark](X(i + 1), Y(value), radius);
-    dot.setAttribute('class', 'ug-mark');
-    dot.dataset.layer = i + 1;
-    dot.dataset.value = value;
-    group.append(dot);
-  });
-  return group;
+  const line = ['path', { class: 'ug-line', d: pathOf(values.map((v, i) => [X(i + 1), Y(v)])) }];
+  const marks = values.map((value, i) => (Number.isFinite(value) ? markOf(mark, X(i + 1), Y(value), radius, value, { 'data-layer': i + 1 }) : null));
+  return groupOf(`ug-${kind}`, [line, ...marks.filter(Boolean)]);
 }
 
-function drawCurve(svg, view, healthy) {
-  const box = boxOf(svg);
+/** The backward signal as theory expects it, from its measured value at the last layer. */
+function theoryOf({ depth, rows, slope }) {
+  return slope === undefined ? null : rows[3].map((_, i) => rows[3][depth - 1] + slope * (depth - 1 - i));
+}
+
+function drawCurve(svg, place, view, healthy) {
+  const box = boxOf(svg, place);
   const { width, right, floor } = box;
-  const { depth, rows: [median, low, high, signal], compare, slope } = view;
-  const theory = slope === undefined ? null : signal.map((_, i) => signal[depth - 1] + slope * (depth - 1 - i));
+  const { depth, rows: [median, low, high, signal], compare } = view;
+  const theory = theoryOf(view);
   const shown = [...low, ...high, ...signal, ...(compare ? compare[0] : []), healthy].filter(Number.isFinite);
   const span = Math.max(...shown, 1) - Math.min(...shown, -3);
   const step = Math.max(1, tickStep(span, 6));
@@ -82,19 +79,19 @@ function drawCurve(svg, view, healthy) {
   const layers = [1];
   for (let layer = layerStep; layer <= depth; layer += layerStep) if (layer > 1 && (layer > 2 || depth < 10)) layers.push(layer);
   const nodes = frameOf(box, ticks, Y, layers, X, 'layer (1 = nearest the input)');
-  nodes.push(element('line', { class: 'ug-healthy', x1: MARGIN.left, x2: right, y1: Y(healthy), y2: Y(healthy) }));
+  nodes.push(across('ug-healthy', box, Y(healthy)));
 
   const radius = Math.min(3.5, Math.max(1.2, (right - MARGIN.left) / depth / 3));
   const band = pathOf([...low.map((v, i) => [X(i + 1), Y(v)]), ...high.map((v, i) => [X(i + 1), Y(v)]).reverse()]);
   if (compare) nodes.push(series('compare', 'diamond', compare[0], X, Y, radius));
   if (theory) {
     const inside = theory.map((v, i) => [X(i + 1), v < bottom - 1e-9 || v > top + 1e-9 ? NaN : Y(v)]);
-    nodes.push(element('path', { class: 'ug-theory', d: pathOf(inside) }));
+    nodes.push(['path', { class: 'ug-theory', d: pathOf(inside) }]);
   }
   nodes.push(series('signal', 'square', signal, X, Y, radius * 0.85));
-  if (band) nodes.push(element('g', { class: 'ug-gradient' }, element('path', { class: 'ug-band', d: `${band}Z` })));
+  nodes.push(groupOf('ug-gradient', band ? [['path', { class: 'ug-band', d: `${band}Z` }]] : []));
   nodes.push(series('gradient', 'circle', median, X, Y, radius));
-  svg.replaceChildren(...nodes);
+  fill(svg, nodes);
 }
 
 function colourOf(log10Ratio) {
@@ -110,6 +107,27 @@ function sentenceOf(view, healthy) {
   const place = `Depth ${view.depth}, σ_w = ${Number(view.scale.toPrecision(3))}`;
   const note = { live: ' Computed just now.', grid: '', nearest: ' This is the nearest place that was measured.' }[view.source];
   return `${place}: the first layer’s gradient is ${last}${written(ratio)} times a healthy network’s: ${verdict(ratio)}.${note}`;
+}
+
+/** The picture's numbers, a column each: what is measured is log10, since a norm of 1e-400 is no number to a spreadsheet. */
+function columnsOf(view, { healthy, network, compareLabel }) {
+  const { depth, scale, source, rows: [median, low, high, signal], compare } = view;
+  const theory = theoryOf(view);
+  const norm = (of, which) => `log10 of the ${of}'s norm: ${which}`;
+  return [
+    ['layer', median.map((_, i) => i + 1)],
+    ['network', network],
+    ['depth', depth],
+    ['weight_scale', scale],
+    ['source', SOURCES[source]],
+    [norm('weight gradient', 'median over seeds'), median],
+    [norm('weight gradient', 'least'), low],
+    [norm('weight gradient', 'largest'), high],
+    [norm('backward signal', 'median over seeds'), signal],
+    ...(theory ? [[norm('backward signal', 'theory'), theory]] : []),
+    ...(compare ? [[norm('weight gradient', `median over seeds, with ${compareLabel}`), compare[0]]] : []),
+    [norm('weight gradient', "a healthy network's first layer"), healthy],
+  ];
 }
 
 // ---- the widget ----------------------------------------------------------------------------------------------
@@ -135,7 +153,9 @@ function render({ model, el }) {
     maps: [{ heading: 'First layer’s gradient, relative to healthy', height: 220, colour: (d, s) => colourOf(firstLayer[d][s] - healthy) }],
     barLabels: [`≤ 10${superscript(-SATURATION)}`, 'healthy', `≥ 10${superscript(SATURATION)}`],
     view: () => lookUp(model, grids),
-    drawCurve: (svg, view) => drawCurve(svg, view, healthy),
+    drawCurve: (svg, place, view) => drawCurve(svg, place, view, healthy),
+    columns: (view) => columnsOf(view, { healthy, network: model.get('title'), compareLabel: model.get('compare_label') }),
+    fileName: `gradients ${model.get('title')}`,
     sentence: (view) => sentenceOf(view, healthy),
   });
 }

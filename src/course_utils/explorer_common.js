@@ -1,5 +1,6 @@
 // What every explorer shares: numbers in words, axes, the map, and the widget around an explorer's own picture.
-// Python joins this file and an explorer's own into one module. Works in a kernel and on a static page.
+// Python joins this file, its tools, what they save, and an explorer's own into one module. Works in a kernel and on a
+// static page.
 const SVG = 'http://www.w3.org/2000/svg';
 const HEIGHT = 300;
 const MARGIN = { left: 58, right: 12, top: 12, bottom: 44 };
@@ -41,15 +42,49 @@ function floats(value) { // Bytes arrive as a DataView
 
 // ---- drawing -------------------------------------------------------------------------------------------------
 
+const HTML = ['a', 'button', 'div', 'figure', 'input', 'li', 'p', 'span', 'ul'];
+
 function element(name, attributes = {}, ...children) {
-  const html = ['div', 'p', 'ul', 'li', 'span', 'figure'].includes(name);
-  const node = html ? document.createElement(name) : document.createElementNS(SVG, name);
+  const node = HTML.includes(name) ? document.createElement(name) : document.createElementNS(SVG, name);
   for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
   node.append(...children);
   return node;
 }
 
-const text = (x, y, anchor, content, more = {}) => element('text', { x, y, 'text-anchor': anchor, ...more }, content);
+const DESCRIBED = Symbol('what a node was drawn from');
+
+/**
+ * Draws into `parent` what is described as [name, attributes, text or children], and touches only what differs from what
+ * stands there: a slider that moves then changes some numbers, and makes no new nodes.
+ */
+function fill(parent, described) {
+  let next = parent.firstChild;
+  for (const [name, attributes, content] of described) {
+    let node = next;
+    if (node?.localName !== name) {
+      node = element(name);
+      if (next) next.replaceWith(node); else parent.append(node);
+    }
+    const before = node[DESCRIBED] ?? { attributes: {} };
+    for (const key of Object.keys(attributes)) if (before.attributes[key] !== attributes[key]) node.setAttribute(key, attributes[key]);
+    for (const key of Object.keys(before.attributes)) if (!(key in attributes)) node.removeAttribute(key);
+    if (Array.isArray(content)) fill(node, content);
+    else if (content !== undefined && before.content !== content) node.textContent = content;
+    node[DESCRIBED] = { attributes, content };
+    next = node.nextSibling;
+  }
+  while (next) {
+    const beyond = next;
+    next = next.nextSibling;
+    beyond.remove();
+  }
+}
+
+const px = (value) => Math.round(value * 100) / 100;
+
+const text = (x, y, anchor, content) => ['text', { x: px(x), y: px(y), 'text-anchor': anchor }, content];
+const across = (kind, { right }, y) => ['line', { class: kind, x1: MARGIN.left, x2: right, y1: px(y), y2: px(y) }];
+const groupOf = (kind, children) => ['g', { class: kind }, children];
 
 /** A path through the finite points; a gap where there is none. */
 function pathOf(points) {
@@ -63,55 +98,75 @@ function pathOf(points) {
 }
 
 const MARKS = {
-  circle: (x, y, r) => element('circle', { cx: x, cy: y, r }),
-  square: (x, y, r) => element('rect', { x: x - r, y: y - r, width: 2 * r, height: 2 * r }),
-  diamond: (x, y, r) => element('path', { d: `M${x},${y - 1.4 * r}l${1.4 * r},${1.4 * r}l${-1.4 * r},${1.4 * r}l${-1.4 * r},${-1.4 * r}z` }),
+  circle: (x, y, r) => ['circle', { cx: px(x), cy: px(y), r }],
+  square: (x, y, r) => ['rect', { x: px(x - r), y: px(y - r), width: 2 * r, height: 2 * r }],
+  diamond: (x, y, r) => ['path', { d: `M${px(x)},${px(y - 1.4 * r)}l${1.4 * r},${1.4 * r}l${-1.4 * r},${1.4 * r}l${-1.4 * r},${-1.4 * r}z` }],
 };
 
-/** Gridlines with their labels and the lower axis, as nodes. */
-function frameOf({ right, floor, width }, ticks, Y, xTicks, X, xLabel) {
-  const nodes = [];
-  for (const [value, label] of ticks) {
-    nodes.push(element('line', { class: 'ug-grid-line', x1: MARGIN.left, x2: right, y1: Y(value), y2: Y(value) }));
-    nodes.push(text(MARGIN.left - 7, Y(value) + 4, 'end', label));
-  }
-  for (const value of xTicks) nodes.push(text(X(value), floor + 17, 'middle', String(value)));
-  nodes.push(text((MARGIN.left + right) / 2, HEIGHT - 6, 'middle', xLabel));
-  nodes.push(element('line', { class: 'ug-axis', x1: MARGIN.left, x2: right, y1: floor, y2: floor }));
-  return nodes;
+/** A mark of a number that the picture shows; it carries the number, for files and for tests. */
+function markOf(kind, x, y, radius, value, more = {}) {
+  const [name, shape] = MARKS[kind](x, y, radius);
+  return [name, { ...shape, class: 'ug-mark', 'data-value': value, ...more }];
 }
 
-/** Sizes a picture to its place; the numbers that its axes need. */
-function boxOf(svg) {
-  const width = Math.max(svg.clientWidth || 480, 240);
-  svg.setAttribute('viewBox', `0 0 ${width} ${HEIGHT}`);
-  svg.setAttribute('height', HEIGHT);
+/** Gridlines with their labels and the lower axis. */
+function frameOf(box, ticks, Y, xTicks, X, xLabel) {
+  return [
+    groupOf('ug-grid', ticks.map(([value]) => across('ug-grid-line', box, Y(value)))),
+    groupOf('ug-labels', [
+      ...ticks.map(([value, label]) => text(MARGIN.left - 7, Y(value) + 4, 'end', label)),
+      ...xTicks.map((value) => text(X(value), box.floor + 17, 'middle', String(value))),
+      text((MARGIN.left + box.right) / 2, HEIGHT - 6, 'middle', xLabel),
+    ]),
+    across('ug-axis', box, box.floor),
+  ];
+}
+
+/** Sizes a picture to a width of its place; the numbers that its axes need. */
+function boxOf(svg, place) {
+  const width = Math.max(place || 480, 240);
+  fit(svg, width, HEIGHT);
   return { width, right: width - MARGIN.right, floor: HEIGHT - MARGIN.bottom };
+}
+
+function fit(svg, width, height) {
+  const size = `0 0 ${width} ${height}`;
+  if (svg.getAttribute('viewBox') === size) return;
+  svg.setAttribute('viewBox', size);
+  svg.setAttribute('height', height);
 }
 
 const scaleLabel = (value) => String(Number(value.toPrecision(2)));
 
-/** A map of depth × weight scale. `colour(d, s)` paints a cell; `horizon[s]`, where given, is a depth to draw dashed. */
-function drawMap(svg, depths, scales, { colour, height, horizon }) {
-  const width = Math.max(svg.clientWidth || 250, 200);
-  svg.setAttribute('viewBox', `0 0 ${width} ${height}`);
-  svg.setAttribute('height', height);
+/**
+ * A map of depth × weight scale. `colour(d, s)` paints a cell; `horizon[s]`, where given, is a depth to draw dashed. The
+ * cross that marks the place moves in a layer of its own, so that the browser need not paint the cells again.
+ */
+function drawMap([svg, over], place, depths, scales, { colour, height, horizon }) {
+  const width = Math.max(place || 250, 200);
+  fit(svg, width, height);
+  fit(over, width, height);
   const cellWidth = (width - MAP.left) / scales.length;
   const cellHeight = (height - MAP.bottom - MAP.top) / depths.length;
   const left = (s) => MAP.left + s * cellWidth;
   const up = (d) => MAP.top + (depths.length - 1 - d) * cellHeight;
-  const nodes = [];
-  depths.forEach((_, d) => scales.forEach((_scale, s) => {
-    const cell = element('rect', { x: left(s), y: up(d), width: cellWidth + 0.4, height: cellHeight + 0.4 });
+  const cells = depths.flatMap((_, d) => scales.map((_scale, s) => {
+    const cell = element('rect', { x: px(left(s)), y: px(up(d)), width: px(cellWidth + 0.4), height: px(cellHeight + 0.4), 'shape-rendering': 'crispEdges' });
     cell.style.fill = colour(d, s);
-    nodes.push(cell);
+    return cell;
   }));
+  const labels = element('g', { class: 'ug-labels' });
   const depthLabels = [...new Set([0, Math.round((depths.length - 1) / 2), depths.length - 1])];
-  for (const d of depthLabels) nodes.push(text(MAP.left - 5, up(d) + cellHeight / 2 + 4, 'end', String(depths[d])));
   const scaleLabels = [...new Set([0, nearest(scales, 1), scales.length - 1])];
-  for (const s of scaleLabels) nodes.push(text(left(s) + cellWidth / 2, height - MAP.bottom + 16, s ? (s === scales.length - 1 ? 'end' : 'middle') : 'start', scaleLabel(scales[s])));
-  nodes.push(text((MAP.left + width) / 2, height - 4, 'middle', 'weight scale σ_w'));
-  nodes.push(text(0, 0, 'middle', 'depth', { transform: `translate(10 ${(height - MAP.bottom) / 2}) rotate(-90)` }));
+  const anchor = (s) => ['start', 'middle', 'end'][(s > 0) + (s === scales.length - 1)];
+  const [name, attributes, word] = text(0, 0, 'middle', 'depth');
+  fill(labels, [
+    ...depthLabels.map((d) => text(MAP.left - 5, up(d) + cellHeight / 2 + 4, 'end', String(depths[d]))),
+    ...scaleLabels.map((s) => text(left(s) + cellWidth / 2, height - MAP.bottom + 16, anchor(s), scaleLabel(scales[s]))),
+    text((MAP.left + width) / 2, height - 4, 'middle', 'weight scale σ_w'),
+    [name, { ...attributes, transform: `translate(10 ${(height - MAP.bottom) / 2}) rotate(-90)` }, word],
+  ]);
+  const lines = element('g');
   if (horizon && horizon.length) {
     // A depth's place among the rows, straight between neighbours on a log scale.
     const row = (depth) => {
@@ -121,16 +176,16 @@ function drawMap(svg, depths, scales, { colour, height, horizon }) {
       if (above === 0) return 0;
       return above - 1 + Math.log(depth / depths[above - 1]) / Math.log(depths[above] / depths[above - 1]);
     };
-    const points = horizon.map((depth, s) => [left(s) + cellWidth / 2, up(row(depth)) + cellHeight / 2]);
-    nodes.push(element('path', { class: 'ug-horizon-back', d: pathOf(points) }), element('path', { class: 'ug-horizon', d: pathOf(points) }));
+    const d = pathOf(horizon.map((depth, s) => [left(s) + cellWidth / 2, up(row(depth)) + cellHeight / 2]));
+    fill(lines, [['path', { class: 'ug-horizon-back', d }], ['path', { class: 'ug-horizon', d }]]);
   }
   const cross = element('g', { class: 'ug-place' });
-  svg.replaceChildren(...nodes, cross);
-  const place = (d, s) => {
-    const x = left(s) + cellWidth / 2;
-    const y = up(d) + cellHeight / 2;
-    const lines = `M${x - 9},${y}h18M${x},${y - 9}v18`;
-    cross.replaceChildren(element('path', { class: 'ug-cross-back', d: lines }), element('path', { class: 'ug-cross', d: lines }));
+  svg.replaceChildren(...cells, labels, lines);
+  over.replaceChildren(cross);
+  const put = (d, s) => {
+    const [x, y] = [px(left(s) + cellWidth / 2), px(up(d) + cellHeight / 2)];
+    const both = `M${x - 9},${y}h18M${x},${y - 9}v18`;
+    fill(cross, [['path', { class: 'ug-cross-back', d: both }], ['path', { class: 'ug-cross', d: both }]]);
     cross.dataset.depth = depths[d];
     cross.dataset.weightScale = scales[s];
   };
@@ -144,93 +199,156 @@ function drawMap(svg, depths, scales, { colour, height, horizon }) {
       d: clamp(depths.length - 1 - Math.floor((y - MAP.top) / cellHeight), depths.length),
     };
   };
-  return { place, at };
+  return { put, at };
+}
+
+/**
+ * Lets a pointer lead to places of a map. A mouse leads at once. A finger that moves up or down scrolls the page
+ * (`touch-action: pan-y`); it leads once it has set out sideways, or by a tap.
+ */
+function followPointer(area, follow) {
+  let from = null;
+  area.addEventListener('pointerdown', (event) => {
+    if (event.button) return;
+    from = { x: event.clientX, y: event.clientY, leads: event.pointerType === 'mouse' };
+    if (!from.leads) return;
+    area.setPointerCapture(event.pointerId);
+    follow(event);
+  });
+  area.addEventListener('pointermove', (event) => {
+    if (!from) return;
+    const [x, y] = [Math.abs(event.clientX - from.x), Math.abs(event.clientY - from.y)];
+    from.leads ||= x > Math.max(y, 6);
+    if (from.leads) follow(event);
+  });
+  area.addEventListener('pointerup', (event) => {
+    const tapped = from && Math.hypot(event.clientX - from.x, event.clientY - from.y) < 10;
+    if (tapped || from?.leads) follow(event);
+    from = null;
+  });
+  area.addEventListener('pointercancel', () => { from = null; });
 }
 
 function legendEntry(kind, mark, label) {
   const swatch = element('svg', { viewBox: '0 0 30 12', 'aria-hidden': 'true', class: mark ? `ug-${kind}` : '' });
-  swatch.append(element('path', { class: mark ? 'ug-line' : `ug-${kind}`, d: 'M1,6H29' }));
-  if (mark) {
-    const dot = MARKS[mark](15, 6, 3);
-    dot.setAttribute('class', 'ug-mark');
-    swatch.append(dot);
-  }
+  fill(swatch, [
+    ['path', { class: mark ? 'ug-line' : `ug-${kind}`, d: 'M1,6H29' }],
+    ...(mark ? [MARKS[mark](15, 6, 3)].map(([name, shape]) => [name, { ...shape, class: 'ug-mark' }]) : []),
+  ]);
   return element('li', {}, swatch, element('span', {}, label));
 }
 
 // ---- the widget ----------------------------------------------------------------------------------------------
 
 /**
- * Puts an explorer into the page: a sentence, a picture with its legend, and one map or more.
- * `own` brings what differs: heading, legend, maps [{ heading, height, colour(d, s), horizon }], barLabels, view(), drawCurve(svg, view),
- * sentence(view), curveLabel, and the names of further traits to watch.
+ * Puts an explorer into the page: a sentence, a picture with its legend, one map or more, and tools.
+ * `own` brings what differs: heading, legend, maps [{ heading, height, colour(d, s), horizon }], barLabels, view(),
+ * drawCurve(svg, width, view), sentence(view), columns(view) and fileName for what is saved, curveLabel, and the names of
+ * further traits to watch.
  */
 function mount({ model, el }, own) {
   const depths = model.get('depths');
   const scales = model.get('weight_scales');
   const curveSvg = element('svg', { role: 'img' });
+  const sentence = element('p', { class: 'ug-sentence', id: `ug-${Math.random().toString(36).slice(2)}` });
   const maps = own.maps.map((map) => {
-    const svg = element('svg', { 'aria-hidden': 'true' });
+    const layers = [element('svg', { 'aria-hidden': 'true' }), element('svg', { 'aria-hidden': 'true', class: 'ug-over' })];
     const area = element('div', {
-      class: 'ug-map', tabindex: '0', role: 'application', [OWN_KEYS]: 'true',
+      class: 'ug-map', tabindex: '0', role: 'application', 'aria-describedby': sentence.id,
       'aria-label': `${map.heading}. Arrow keys left and right change the weight scale, up and down the depth.`,
-    }, svg);
-    return { ...map, svg, area };
+    }, ...layers);
+    return { ...map, layers, area };
   });
-  const sentence = element('p', { class: 'ug-sentence' });
   const spoken = element('p', { class: 'ug-spoken', 'aria-live': 'polite' });
   const legend = element('ul', { class: 'ug-legend' }, ...own.legend);
   const bar = element('div', { class: 'ug-bar', 'aria-hidden': 'true' });
   const barLabels = element('div', { class: 'ug-bar-labels' }, ...own.barLabels.map((label) => element('span', {}, label)));
   const heading = (content) => element('p', { class: 'ug-heading' }, content);
-  const root = element('div', { class: `ug-explorer ${own.kind}` }, sentence,
-    element('div', { class: 'ug-panels' },
-      element('div', { class: 'ug-panel ug-curve' }, heading(own.heading), curveSvg, legend),
-      element('div', { class: 'ug-panel ug-atlas' }, ...maps.flatMap((map) => [heading(map.heading), map.area]), bar, barLabels)),
-    spoken);
-  el.append(root);
+  const panels = element('div', { class: 'ug-panels' },
+    element('div', { class: 'ug-panel ug-curve' }, heading(own.heading), curveSvg, legend),
+    element('div', { class: 'ug-panel ug-atlas' }, ...maps.flatMap((map) => [heading(map.heading), map.area]), bar, barLabels));
+  const root = element('div', { class: `ug-explorer ${own.kind}` }, sentence, panels, spoken);
 
-  let atlas = null;
-  let frame = 0;
+  const at = () => ({ d: nearest(depths, model.get('depth')), s: nearest(scales, model.get('weight_scale')) });
+  const put = (depth, scale) => {
+    model.set('depth', depth);
+    model.set('weight_scale', scale);
+    model.save_changes();
+  };
+  const go = (d, s) => put(depths[Math.min(Math.max(d, 0), depths.length - 1)], scales[Math.min(Math.max(s, 0), scales.length - 1)]);
+
   let speech = 0;
-  let width = 0;
-  const draw = () => {
-    frame = 0;
-    const view = own.view();
-    if (root.clientWidth !== width || !atlas) {
-      width = root.clientWidth;
-      atlas = maps.map((map) => drawMap(map.svg, depths, scales, map));
-    }
-    own.drawCurve(curveSvg, view);
-    for (const map of atlas) map.place(view.d, view.s);
-    sentence.textContent = own.sentence(view);
-    curveSvg.setAttribute('aria-label', `${own.curveLabel}. ${sentence.textContent}`);
-    Object.assign(root.dataset, { depth: view.depth, weightScale: view.scale, source: view.source });
-    for (const handle of root.closest('.widget-vbox')?.querySelectorAll('.noUi-handle') ?? []) handle.setAttribute(OWN_KEYS, 'true');
+  const speakSoon = () => {
     clearTimeout(speech);
     speech = setTimeout(() => { spoken.textContent = sentence.textContent; }, 600);
   };
-  const redraw = () => { frame ||= requestAnimationFrame(draw); };
+  const tools = toolsOf({ model, own, root, panels, sentence, at, go, put, settled: speakSoon });
+  root.insertBefore(tools.row, spoken);
+  el.append(root);
+
+  let atlas = null;
+  let widths = null;
+  const measure = () => [curveSvg, ...maps.map((map) => map.layers[0])].map((svg) => svg.clientWidth);
+  const draw = () => {
+    const view = own.view();
+    if (!atlas) {
+      widths = measure();
+      atlas = maps.map((map, i) => drawMap(map.layers, widths[i + 1], depths, scales, map));
+    }
+    own.drawCurve(curveSvg, widths[0], view);
+    for (const map of atlas) map.put(view.d, view.s);
+    const said = own.sentence(view);
+    if (sentence.textContent !== said) {
+      sentence.textContent = said;
+      curveSvg.setAttribute('aria-label', `${own.curveLabel}. ${said}`);
+      if (!tools.playing()) speakSoon();
+    }
+    Object.assign(root.dataset, { depth: view.depth, weightScale: view.scale, source: view.source });
+  };
+  // At the end of what moved the sliders, once, and in time for the next frame.
+  let waiting = false;
+  const redraw = () => {
+    if (waiting) return;
+    waiting = true;
+    queueMicrotask(() => { waiting = false; draw(); });
+  };
   for (const name of ['depth', 'weight_scale', ...own.traits]) model.on(`change:${name}`, redraw);
-  const resize = new ResizeObserver(() => { if (root.clientWidth !== width) redraw(); });
+  for (const name of ['depth', 'weight_scale']) model.on(`change:${name}`, tools.moved);
+
+  const ended = new AbortController();
+  let frame = 0;
+  let box = null;
+  const keepKeys = (event) => { if (event.target.closest('.widget-slider, .ug-explorer')) event.target.setAttribute(OWN_KEYS, 'true'); };
+  const touched = (event) => { if (event.target.closest('.widget-slider, .ug-map')) tools.stop(); };
+  const resize = new ResizeObserver(() => {
+    if (!box) { // now it stands in the page, beside its sliders
+      box = root.closest('.widget-vbox');
+      box?.addEventListener('focusin', keepKeys, { signal: ended.signal });
+      for (const kind of ['pointerdown', 'keydown']) box?.addEventListener(kind, touched, { capture: true, signal: ended.signal });
+    }
+    if (measure().every((width, i) => width === widths[i])) return;
+    cancelAnimationFrame(frame);
+    frame = requestAnimationFrame(() => { atlas = null; draw(); });
+  });
   resize.observe(root);
 
-  const move = (d, s) => {
-    model.set('depth', depths[Math.min(Math.max(d, 0), depths.length - 1)]);
-    model.set('weight_scale', scales[Math.min(Math.max(s, 0), scales.length - 1)]);
-    model.save_changes();
-  };
   maps.forEach(({ area }, i) => {
-    const follow = (event) => { const { d, s } = atlas[i].at(event); move(d, s); };
-    area.addEventListener('pointerdown', (event) => { area.setPointerCapture(event.pointerId); follow(event); });
-    area.addEventListener('pointermove', (event) => { if (area.hasPointerCapture(event.pointerId)) follow(event); });
+    followPointer(area, (event) => { const { d, s } = atlas[i].at(event); go(d, s); });
     area.addEventListener('keydown', (event) => {
       const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [1, 0], ArrowDown: [-1, 0] }[event.key];
       if (!step) return;
       event.preventDefault();
-      move(nearest(depths, model.get('depth')) + step[0], nearest(scales, model.get('weight_scale')) + step[1]);
+      const { d, s } = at();
+      go(d + step[0], s + step[1]);
     });
   });
   draw();
-  return () => { resize.disconnect(); cancelAnimationFrame(frame); clearTimeout(speech); };
+  return () => {
+    tools.stop();
+    tools.leave();
+    ended.abort();
+    resize.disconnect();
+    cancelAnimationFrame(frame);
+    clearTimeout(speech);
+  };
 }

@@ -21,22 +21,17 @@ function lookUp(model, grids) {
 
 function lossSeries(kind, mark, rows, steps, X, Y, top) {
   const [median, low, high] = rows.map((row) => row.map((value, i) => [X(steps[i]), Number.isFinite(value) ? Y(Math.min(value, top)) : NaN]));
-  const group = element('g', { class: `ug-${kind}` });
   const band = pathOf([...low, ...high.reverse()]);
-  if (band) group.append(element('path', { class: 'ug-band', d: `${band}Z` }));
-  group.append(element('path', { class: 'ug-line', d: pathOf(median) }));
-  median.forEach(([x, y], i) => {
-    if (!Number.isFinite(y)) return;
-    const dot = MARKS[mark](x, y, i % 8 === 4 ? 3 : 0.1);
-    dot.setAttribute('class', 'ug-mark');
-    dot.dataset.value = rows[0][i];
-    group.append(dot);
-  });
-  return group;
+  const marks = median.map(([x, y], i) => (Number.isFinite(y) ? markOf(mark, x, y, i % 8 === 4 ? 3 : 0.1, rows[0][i]) : null));
+  return groupOf(`ug-${kind}`, [
+    ['path', { class: 'ug-band', d: band && `${band}Z` }],
+    ['path', { class: 'ug-line', d: pathOf(median) }],
+    ...marks.filter(Boolean),
+  ]);
 }
 
-function drawCurve(svg, view, steps, guessing) {
-  const box = boxOf(svg);
+function drawCurve(svg, place, view, steps, guessing) {
+  const box = boxOf(svg, place);
   const { right, floor } = box;
   const top = Math.ceil(2 * guessing * 1.3) / 2; // a loss far above guessing is drawn at the upper edge
   const last = steps[steps.length - 1];
@@ -48,10 +43,29 @@ function drawCurve(svg, view, steps, guessing) {
   const xTicks = [];
   for (let tick = 0; tick <= last; tick += step) xTicks.push(tick);
   const nodes = frameOf(box, ticks, Y, xTicks, X, 'step');
-  nodes.push(element('line', { class: 'ug-healthy', x1: MARGIN.left, x2: right, y1: Y(guessing), y2: Y(guessing) }));
+  nodes.push(across('ug-healthy', box, Y(guessing)));
   if (view.compare) nodes.push(lossSeries('signal', 'square', view.compare.rows, steps, X, Y, top));
   nodes.push(lossSeries('gradient', 'circle', view.main.rows, steps, X, Y, top));
-  svg.replaceChildren(...nodes);
+  fill(svg, nodes);
+}
+
+/** The picture's numbers, a column each. */
+function columnsOf(view, steps, guessing, main, compare) {
+  const of = (name, { rows: [median, low, high], accuracy }) => [
+    [`loss in nats, ${name}: median over seeds`, median],
+    [`loss in nats, ${name}: least`, low],
+    [`loss in nats, ${name}: largest`, high],
+    [`final accuracy, ${name}: median over seeds`, accuracy],
+  ];
+  return [
+    ['step', steps],
+    ['depth', view.depth],
+    ['weight_scale', view.scale],
+    ['source', SOURCES[view.source]],
+    ...of(main, view.main),
+    ...(view.compare ? of(compare, view.compare) : []),
+    ['loss of guessing in nats', guessing],
+  ];
 }
 
 const percent = (share) => `${Math.round(100 * share)}%`;
@@ -97,7 +111,9 @@ function render({ model, el }) {
     curveLabel: 'Loss during training',
     barLabels: ['0%', 'of the digits right', '100%'],
     view: () => lookUp(model, grids),
-    drawCurve: (svg, view) => drawCurve(svg, view, steps, model.get('guessing')),
+    drawCurve: (svg, place, view) => drawCurve(svg, place, view, steps, model.get('guessing')),
+    columns: (view) => columnsOf(view, steps, model.get('guessing'), main, compare),
+    fileName: `loss ${main}`,
     sentence: (view) => sentenceOf(view, model.get('last_step'), main, compare),
   });
 }

@@ -11,6 +11,7 @@ from bs4 import BeautifulSoup
 
 from .costs import costs
 from .folding import fold_code
+from .explorers import name_explorers
 from .front_door import complete_redirect
 from .landing import fit_landing
 from .previews import add_previews
@@ -27,6 +28,7 @@ STEPS: tuple[Callable[[BeautifulSoup, str, Site], None], ...] = (
     fold_code,
     link_terms,
     add_previews,
+    name_explorers,
 )
 """Each changes one page in place. It gets the page, its name (``chapters/intro.html``) and what is known of the site."""
 
