@@ -1,4 +1,4 @@
-"""Find a Chromium for the tests of the built site, or install one, and say which.
+"""Find a Chromium and a Firefox for the tests of the built site, or install them, and say which.
 
 python tools/browser.py
 """
@@ -19,7 +19,7 @@ FLAGS = (
 
 
 class NoBrowser(RuntimeError):
-    """No Chromium was found and none could be installed."""
+    """No browser of a kind was found and none could be installed."""
 
 
 def flags() -> list[str]:
@@ -84,8 +84,29 @@ def find_chromium() -> str:
     )
 
 
+@functools.cache
+def find_firefox() -> str:
+    """Path of a Firefox: the one named by FIREFOX, one on the PATH, or Debian's, installed now."""
+    named = os.environ.get("FIREFOX")
+    if named:
+        if not pathlib.Path(named).exists():
+            raise NoBrowser(f"FIREFOX names {named}, which does not exist")
+        return named
+    on_path = lambda: next(filter(None, map(shutil.which, ("firefox-esr", "firefox"))), None)
+    path = on_path()
+    if not path:
+        install("firefox-esr")
+        path = on_path()
+    if not path:
+        raise NoBrowser(
+            "One test of the site needs Firefox: none was found, and the system's package manager could not install "
+            "one. Install it, or set FIREFOX to its path."
+        )
+    return path
+
+
 if __name__ == "__main__":
     try:
-        print(find_chromium())
+        print(find_chromium(), find_firefox(), sep="\n")
     except NoBrowser as error:
         sys.exit(str(error))

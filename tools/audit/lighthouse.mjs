@@ -1,5 +1,5 @@
 // Lighthouse on pages of the site. The argument is JSON: {executablePath, args, jobs: [{url, preset, categories}]}.
-// Prints a line for each job: its scores, and the audits that cost points, each with its first place.
+// Prints a line for each job: its scores, its layout shift, and the audits that cost points, each with its first place.
 import desktop from 'lighthouse/core/config/desktop-config.js';
 import lighthouse from 'lighthouse';
 import puppeteer from 'puppeteer-core';
@@ -26,8 +26,9 @@ for (const { url, preset, categories } of jobs) {
       }
     }
     const scores = Object.fromEntries(Object.values(lhr.categories).map(({ id, score }) => [id, score === null ? null : Math.round(100 * score)]));
+    const shift = lhr.audits['cumulative-layout-shift']?.numericValue ?? null;
     const failed = lhr.runtimeError ? lhr.runtimeError.message : null;
-    console.log(JSON.stringify({ url, preset, scores, lost, failed }));
+    console.log(JSON.stringify({ url, preset, scores, shift, lost, failed }));
   } finally {
     await browser.close();
   }

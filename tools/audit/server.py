@@ -10,9 +10,15 @@ import threading
 
 TEXT = ("text/", "application/javascript", "application/json", "application/xml", "image/svg+xml")
 KEPT = "max-age=600"
+KINDS = {
+    **http.server.SimpleHTTPRequestHandler.extensions_map,
+    ".js": "text/javascript",
+    ".txt": "text/plain; charset=utf-8",
+    ".woff2": "font/woff2",
+}
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _body(path: str, changed: int, zipped: bool) -> bytes:
     data = pathlib.Path(path).read_bytes()
     return gzip.compress(data, 6, mtime=0) if zipped else data
@@ -22,7 +28,7 @@ class Pages(http.server.SimpleHTTPRequestHandler):
     """One request for a file of the site."""
 
     protocol_version = "HTTP/1.1"
-    extensions_map = {**http.server.SimpleHTTPRequestHandler.extensions_map, ".js": "text/javascript", ".woff2": "font/woff2", ".txt": "text/plain; charset=utf-8"}  # fmt: skip
+    extensions_map = KINDS
     # One packet an answer, head and body.
     wbufsize = -1
     disable_nagle_algorithm = True
