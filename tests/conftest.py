@@ -94,14 +94,10 @@ UNTHROTTLED = ("--disable-frame-rate-limit", "--disable-gpu-vsync")
 @pytest.fixture(scope="session")
 def browser():
     """A headless Chromium."""
-    from browser import find_chromium, flags
-    from playwright.sync_api import sync_playwright
+    from browser import chromium
 
-    path = find_chromium()
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=[*flags(), *UNTHROTTLED])
-        yield chromium
-        chromium.close()
+    with chromium(*UNTHROTTLED) as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")

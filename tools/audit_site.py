@@ -21,7 +21,7 @@ import xml.etree.ElementTree as ElementTree
 from audit import latency, links, look, node, validity, visit
 from audit.pages import chapters_of, pages_of, with_explorers
 from audit.server import serve
-from browser import NoBrowser, find_chromium, find_firefox, flags
+from browser import NoBrowser, chromium, find_chromium, find_firefox, flags
 from tqdm import tqdm
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -82,23 +82,6 @@ class Audit:
         self.live = [name for name in with_explorers(html) if name in names]
         self.data: dict[str, object] = {}
 
-    def _chromium(self, *more: str):
-        from playwright.sync_api import sync_playwright
-
-        path = find_chromium()  # first: it may start a Playwright of its own
-
-        class Browser:
-            def __enter__(self):
-                self.playwright = sync_playwright().start()
-                self.browser = self.playwright.chromium.launch(executable_path=path, args=[*flags(), *more])
-                return self.browser
-
-            def __exit__(self, *_):
-                self.browser.close()
-                self.playwright.stop()
-
-        return Browser()
-
     def _progress(self, items, what: str):
         return tqdm(items, desc=what, unit="", file=sys.stderr, leave=False)
 
@@ -106,7 +89,7 @@ class Audit:
         """Transfer, layout shift, complaints, what the pages hold, and each page without JavaScript."""
         everything = chapters_of(self.html)
         found, mute = {}, {}
-        with self._chromium() as browser:
+        with chromium() as browser:
             for name in self._progress(self.names, "visits"):
                 at = everything.index(name) if name in everything else None
                 then = None if at is None else everything[(at + 1) % len(everything)]
@@ -150,7 +133,7 @@ class Audit:
     def look(self):
         """axe-core and contrast, in both themes and widths."""
         axe, texts, controls = [], [], []
-        with self._chromium() as browser:
+        with chromium() as browser:
             for name in self._progress(self.names, "axe and contrast"):
                 page = browser.new_page(color_scheme="light")
                 page.goto(self.base + name)
@@ -223,7 +206,7 @@ class Audit:
     def _presses(self, what: str, *more: str) -> list[dict[str, list[float]]]:
         runs = []
         for run in range(self.runs):
-            with self._chromium(*more) as browser:
+            with chromium(*more) as browser:
                 pages = self._progress(self.live, f"slider to picture, run {run + 1}")
                 runs.append({name: latency.latencies(browser, self.base, name)[what] for name in pages})
         return runs
@@ -292,7 +275,7 @@ def table(rows: list[Row]) -> str:
     for row in rows:
         if row.places and not row.ok:
             lines += ["", f"✗ {row.what}: {len(row.places)}"]
-            lines += [textwrap.shorten(f"    {place}", 220, placeholder=" …") for place in row.places[:5]]
+            lines += [f"    {textwrap.shorten(place, 220, placeholder=' …')}" for place in row.places[:5]]
             lines += [f"    and {len(row.places) - 5} more in audit.json"] if len(row.places) > 5 else []
     return "\n".join(lines)
 

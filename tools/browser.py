@@ -3,6 +3,7 @@
 python tools/browser.py
 """
 
+import contextlib
 import functools
 import os
 import pathlib
@@ -82,6 +83,18 @@ def find_chromium() -> str:
         "The tests of the site need Chromium: none was found, and neither the system's package manager nor Playwright "
         "could install one. Install it, or set CHROMIUM to its path."
     )
+
+
+@contextlib.contextmanager
+def chromium(*more: str):
+    """A headless Chromium, driven by Playwright; ``more`` goes on its command line."""
+    from playwright.sync_api import sync_playwright
+
+    path = find_chromium()  # first: it may start a Playwright of its own
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=[*flags(), *more])
+        yield browser
+        browser.close()
 
 
 @functools.cache

@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import nbformat
 import requests
-from address import address
+from address import address, configured
 from requests.adapters import HTTPAdapter
 from tqdm import tqdm
 from urllib3.util import Retry
@@ -59,10 +59,15 @@ def links_in(text: str) -> set[str]:
 
 
 def links_of(source: pathlib.Path) -> list[str]:
-    """Every link to another site that the sources hold, sorted. The course's own address is none."""
-    own = address(source)
+    """Every link to another site that the sources hold, sorted; the course's own address is none."""
     found = set().union(*map(links_in, _texts(source)))
-    return sorted(link for link in found if not own or not link.startswith(own))
+    return sorted(link for link in found if not is_own(link, source))
+
+
+def is_own(link: str, source: pathlib.Path) -> bool:
+    """Whether a link leads to the course itself: to its repository, or to Colab's view of it."""
+    paths = {urlsplit(own).path for own in (configured(source), address(source)) if own}
+    return any(path in link for path in paths)
 
 
 def spelling(link: str) -> str:

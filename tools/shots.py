@@ -15,7 +15,7 @@ from audit.look import STATES, states
 from audit.pages import pages_of
 from audit.server import serve
 from audit.visit import READY, scroll_through
-from browser import NoBrowser, find_chromium, flags
+from browser import NoBrowser, chromium
 from tqdm import tqdm
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -59,15 +59,11 @@ def file_of(name: str, width: int, scheme: str) -> str:
     return f"{slug(name)}-{width}-{scheme}.png"
 
 
-def shoot(site: pathlib.Path, folder: pathlib.Path, names: list[str]) -> None:
+def shoot(browser, site: pathlib.Path, folder: pathlib.Path, names: list[str]) -> None:
     """Take the pictures of the pages named, whole pages, and write what shows them."""
-    from playwright.sync_api import sync_playwright
-
-    path = find_chromium()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    with serve(site) as base, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=flags())
+    with serve(site) as base:
         for name in tqdm(names, desc="pages", unit="", file=sys.stderr):
             page = browser.new_page(color_scheme="light", reduced_motion="reduce")
             page.goto(base + name)
@@ -77,7 +73,6 @@ def shoot(site: pathlib.Path, folder: pathlib.Path, names: list[str]) -> None:
                 page.evaluate("scrollTo({ top: 0, behavior: 'instant' })")
                 page.screenshot(path=folder / file_of(name, width, scheme), full_page=True, animations="disabled")
             page.close()
-        browser.close()
     (folder / "index.html").write_text(leaf(names), encoding="utf-8")
 
 
@@ -89,7 +84,8 @@ if __name__ == "__main__":
     if not names:
         sys.exit("No page of the site has such a name.")
     try:
-        shoot(site, ROOT / "_build" / "shots", names)
+        with chromium() as browser:
+            shoot(browser, site, ROOT / "_build" / "shots", names)
     except NoBrowser as error:
         sys.exit(str(error))
     print(f"Open _build/shots/index.html: {len(names)} pages, {len(names) * len(STATES)} pictures")

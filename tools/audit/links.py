@@ -1,6 +1,7 @@
 """Links inside the site: every one leads to a file, and every anchor to an element that bears its name."""
 
 import pathlib
+import re
 from urllib.parse import unquote, urldefrag
 
 
@@ -29,3 +30,9 @@ def broken(html: pathlib.Path, base: str, visits: dict[str, dict]) -> list[str]:
             if not leads:
                 lost.append(f"{name}: {written}")
     return sorted(set(lost))
+
+
+def as_written(html: pathlib.Path, names: list[str]) -> dict[str, dict]:
+    """The ids of pages as their files have them, before any script: for links to pages that nobody opened."""
+    text = lambda name: (html / name).read_text(encoding="utf-8")
+    return {name: {"ids": re.findall(r'\bid="([^"]+)"', text(name)), "links": []} for name in names}
