@@ -14,7 +14,6 @@ import urllib.error
 import urllib.request
 
 import audit_site
-import links as outside
 import pytest
 import shots
 from audit import latency, links, look, node, validity, visit
@@ -240,21 +239,29 @@ def test_the_lock_names_no_host_and_pins_everything():
 # ---- links to other sites --------------------------------------------------------------------------------------
 
 
-def test_the_list_of_links_is_what_the_sources_hold():
+@pytest.fixture(scope="module")
+def outside():
+    """``tools/links.py``; not at the top, since Colab's set, where no test of the site runs, is without requests."""
+    import links
+
+    return links
+
+
+def test_the_list_of_links_is_what_the_sources_hold(outside):
     assert outside.read() == outside.links_of(ROOT), "make links WRITE=1 makes the list anew"
 
 
-def test_links_are_well_formed():
+def test_links_are_well_formed(outside):
     assert outside.faults(outside.read()) == []
 
 
-def test_the_site_links_to_nothing_that_is_not_on_the_list(site):
+def test_the_site_links_to_nothing_that_is_not_on_the_list(outside, site):
     pages = [BeautifulSoup((site / name).read_text(encoding="utf-8"), "html.parser") for name in pages_of(site)]
     found = {link["href"] for page in pages for link in page.select("a[href^=http]")}
     assert found and {link for link in found if not outside.is_own(link, ROOT)} <= set(outside.read())
 
 
-def test_faults_of_form_are_found():
+def test_faults_of_form_are_found(outside):
     bad = [
         "http://a.org/x", "https://a.org/y?utm_source=z", "https://localhost/", "https://arxiv.org/abs/1502.01852",
         "https://arxiv.org/pdf/1502.01852v1.pdf", "https://www.b.org/c/", "https://b.org/c",
@@ -265,7 +272,7 @@ def test_faults_of_form_are_found():
     ]  # fmt: skip
 
 
-def test_links_in_prose_end_where_the_sentence_goes_on():
+def test_links_in_prose_end_where_the_sentence_goes_on(outside):
     text = "See [a](https://a.org/x_(y)), https://b.org/c. And <https://c.org/d>; not https://github.com/OWNER/REPOSITORY."
     assert outside.links_in(text) == {"https://a.org/x_(y)", "https://b.org/c", "https://c.org/d"}
 
@@ -290,7 +297,7 @@ class _Planted(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def test_links_are_asked_for_and_the_dead_ones_named(capsys):
+def test_links_are_asked_for_and_the_dead_ones_named(outside, capsys):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Planted)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     base, checker = f"http://127.0.0.1:{server.server_port}/", outside.Checker(timeout=1, pause=0.01, retries=1)

@@ -70,7 +70,7 @@ def most(what: str, bar: float, unit, measured: dict[str, float]) -> Row:
 def written(values: list[float], digits: int = 0) -> str:
     """The median, and the range where there are several."""
     middle = f"{statistics.median(values):.{digits}f}"
-    return middle if len(values) < 2 else f"{middle} ({min(values):.{digits}f}–{max(values):.{digits}f})"
+    return middle if len(values) == 1 else f"{middle} ({min(values):.{digits}f}–{max(values):.{digits}f})"
 
 
 class Audit:
@@ -188,7 +188,8 @@ class Audit:
 
     def latency(self):
         """Slider to picture: the work without a screen's waits, and what a screen of 60 Hz adds."""
-        work, paints = self._presses("work", *latency.UNTHROTTLED), self._presses("paints")
+        work = self._presses("work", self.runs, *latency.UNTHROTTLED)
+        paints = self._presses("paints", 1)  # for information: once is enough
         self.data["latency"] = {"work": work, "paints": paints}
         per_run = lambda runs, of: [of([ms for page in run.values() for ms in page]) for run in runs]
         by_page = lambda of: {name: statistics.median(of(run[name]) for run in work) for name in self.live}
@@ -203,9 +204,9 @@ class Audit:
             values = per_run(paints, statistics.median)
             yield Row("  the same to the next paint of a 60 Hz screen: median", "", f"{written(values)} ms", None, max(shown, key=shown.get))  # fmt: skip
 
-    def _presses(self, what: str, *more: str) -> list[dict[str, list[float]]]:
+    def _presses(self, what: str, count: int, *more: str) -> list[dict[str, list[float]]]:
         runs = []
-        for run in range(self.runs):
+        for run in range(count):
             with chromium(*more) as browser:
                 pages = self._progress(self.live, f"slider to picture, run {run + 1}")
                 runs.append({name: latency.latencies(browser, self.base, name)[what] for name in pages})
