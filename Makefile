@@ -8,7 +8,7 @@ PIN := $(VENV)-lock/bin/uv pip compile pyproject.toml --universal --python-versi
 # Colab's Python where there is one. PYENV_VERSION lets pyenv's stand-in through, and is nothing to any other.
 COLAB_PYTHON ?= $(shell PYENV_VERSION=3.13 python3.13 -c 'import sys; print(sys.executable)' 2>/dev/null || echo $(PYTHON))
 .DEFAULT_GOAL := help
-.PHONY: help book test test-fast test-colab lint bench lock colab-list address strip widgets serve dist release-notes push-notebooks drift clean
+.PHONY: help book test test-fast test-colab lint bench audit shots links lock colab-list address strip widgets serve dist release-notes push-notebooks drift clean
 
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -37,6 +37,19 @@ lint: $(READY) ## ruff
 
 bench: $(READY) .venv-nbgrader/ready .venv-colab/ready ## print the speed and memory ratios
 	$(BIN)/python benchmarks/bench.py
+
+audit: $(READY) ## measure the built site against its bars (RUNS=1: quick; PAGES="intro 02": these; ROWS="look visits")
+	$(BIN)/python tools/browser.py
+	$(BIN)/python tools/build_book.py
+	$(BIN)/python tools/audit_site.py $(if $(RUNS),--runs $(RUNS)) $(if $(PAGES),--pages $(PAGES)) $(if $(ROWS),--rows $(ROWS))
+
+shots: $(READY) ## pictures of each page, light and dark, wide and narrow: _build/shots/index.html (PAGES="intro 02": these)
+	$(BIN)/python tools/browser.py
+	$(BIN)/python tools/build_book.py
+	$(BIN)/python tools/shots.py $(if $(PAGES),--pages $(PAGES))
+
+links: $(READY) ## ask whether the links to other sites answer (WRITE=1: make their list, tools/links.txt, anew first)
+	$(BIN)/python tools/links.py $(if $(WRITE),--write)
 
 lock: ## renew requirements.txt and requirements-nbgrader.txt from pyproject.toml
 	$(PYTHON) -m venv $(VENV)-lock
@@ -76,7 +89,7 @@ drift: ## the tests of test-colab with the newest versions that pyproject.toml a
 	.venv-drift/bin/python tools/drift.py -n 2 -m "not site and not lock"
 
 clean: ## remove what was built, the environments included
-	rm -rf _build dist .venv .venv-bench .venv-colab .venv-drift .venv-lock .venv-nbgrader .pytest_cache .hypothesis .ruff_cache assets/widgets/node_modules
+	rm -rf _build dist .venv .venv-bench .venv-colab .venv-drift .venv-lock .venv-nbgrader .pytest_cache .hypothesis .ruff_cache assets/widgets/node_modules tools/audit/node_modules
 
 $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "The course needs Python 3.11 or newer, and $(PYTHON) is " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12 ...")'

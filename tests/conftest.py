@@ -1,15 +1,12 @@
 """Every test runs as the build does: strict claims, no progress bars, rank promotion an error, shapes checked."""
 
 import fcntl
-import functools
-import http.server
 import os
 import pathlib
 import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 
 os.environ["COURSE_BUILD"] = "1"
 # Tests compute what they test: nothing comes from the user's cache.
@@ -97,51 +94,34 @@ UNTHROTTLED = ("--disable-frame-rate-limit", "--disable-gpu-vsync")
 @pytest.fixture(scope="session")
 def browser():
     """A headless Chromium."""
-    from browser import find_chromium, flags
-    from playwright.sync_api import sync_playwright
+    from browser import chromium
 
-    path = find_chromium()
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=[*flags(), *UNTHROTTLED])
-        yield chromium
-        chromium.close()
-
-
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
+    with chromium(*UNTHROTTLED) as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")
 def address(site):
     """Where a server of this test run serves the site."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=site))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
+    from audit.server import serve
+
+    with serve(site) as base:
+        yield base
 
 
 @pytest.fixture
 def open_page(browser, address):
     """Opens a page of the site; at the end, nothing may have failed, complained or left the site."""
+    from audit.visit import watch
     from site_pages import ALIVE
 
-    contexts, complaints = [], []
+    contexts, seen = [], []
 
     def open_it(name, base=address, **options):
         context = browser.new_context(**({"viewport": {"width": 1280, "height": 900}} | options))
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on(
-            "requestfailed", lambda r: None if r.failure == "csp" else complaints.append(f"failed: {r.url}")
-        )
-        page.on("response", lambda r: complaints.append(f"{r.status}: {r.url}") if r.status >= 400 else None)
-        allowed = (base, f"blob:{base}", "data:", "blob:null")
-        page.on(
-            "request", lambda r: None if r.url.startswith(allowed) else complaints.append(f"foreign: {r.url}")
-        )
+        seen.append(watch(page, base))
         page.goto(base + name, wait_until="load")
         if name in ALIVE and options.get("java_script_enabled", True):
             page.wait_for_selector("html[data-widgets=ready]", timeout=20_000)
@@ -152,7 +132,7 @@ def open_page(browser, address):
     for context in contexts:
         for page in context.pages:
             page.wait_for_load_state("networkidle")
-    found = list(complaints)  # before the contexts close, which cuts short what is still on its way
+    found = [complaint for page in seen for complaint in page]  # before the contexts close, which cuts short what is still on its way
     for context in contexts:
         context.close()
     assert found == []

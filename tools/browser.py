@@ -1,8 +1,9 @@
-"""Find a Chromium for the tests of the built site, or install one, and say which.
+"""Find a Chromium and a Firefox for the tests of the built site, or install them, and say which.
 
 python tools/browser.py
 """
 
+import contextlib
 import functools
 import os
 import pathlib
@@ -19,7 +20,7 @@ FLAGS = (
 
 
 class NoBrowser(RuntimeError):
-    """No Chromium was found and none could be installed."""
+    """No browser of a kind was found and none could be installed."""
 
 
 def flags() -> list[str]:
@@ -84,8 +85,41 @@ def find_chromium() -> str:
     )
 
 
+@contextlib.contextmanager
+def chromium(*more: str):
+    """A headless Chromium, driven by Playwright; ``more`` goes on its command line."""
+    from playwright.sync_api import sync_playwright
+
+    path = find_chromium()  # first: it may start a Playwright of its own
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=[*flags(), *more])
+        yield browser
+        browser.close()
+
+
+@functools.cache
+def find_firefox() -> str:
+    """Path of a Firefox: the one named by FIREFOX, one on the PATH, or Debian's, installed now."""
+    named = os.environ.get("FIREFOX")
+    if named:
+        if not pathlib.Path(named).exists():
+            raise NoBrowser(f"FIREFOX names {named}, which does not exist")
+        return named
+    on_path = lambda: next(filter(None, map(shutil.which, ("firefox-esr", "firefox"))), None)
+    path = on_path()
+    if not path:
+        install("firefox-esr")
+        path = on_path()
+    if not path:
+        raise NoBrowser(
+            "One test of the site needs Firefox: none was found, and the system's package manager could not install "
+            "one. Install it, or set FIREFOX to its path."
+        )
+    return path
+
+
 if __name__ == "__main__":
     try:
-        print(find_chromium())
+        print(find_chromium(), find_firefox(), sep="\n")
     except NoBrowser as error:
         sys.exit(str(error))

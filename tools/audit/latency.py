@@ -1,0 +1,86 @@
+"""From a key press on a slider to the picture, on a processor four times slower.
+
+What is measured, for each real key press that moves a slider's handle:
+
+- **work**: from the moment that the browser gave the event its time stamp to the end of the last frame in which one of the
+  explorer's drawings or its place changed. The frame's end is a message posted from its ``requestAnimationFrame``, which
+  arrives after style, layout and paint on the main thread. In this browser frames are not held back to a screen's
+  rate, so this is what the page itself takes. Rastering and the screen come on top.
+- **to paint**: the Event Timing entry of the same press at 60 frames a second, as a reader's screen has them: to the next
+  paint, in steps of 8 ms, waiting for the screen included. For information: with 16.7 ms a frame, a press that falls
+  at random waits 8 ms on average before any work is done.
+"""
+
+from playwright.sync_api import Page
+
+from .visit import READY
+
+SLOWER = 4
+UNTHROTTLED = ("--disable-frame-rate-limit", "--disable-gpu-vsync")
+
+WATCH_KEYS = """
+  window.__work = []; window.__paints = [];
+  new PerformanceObserver(list => { for (const e of list.getEntries()) if (e.name === 'keydown') window.__paints.push(e.duration); })
+    .observe({ type: 'event', durationThreshold: 16, buffered: true });
+  window.__follow = number => {
+    const root = document.querySelectorAll('.ug-explorer')[number];
+    root.scrollIntoView({ behavior: 'instant', block: 'center' });
+    const place = () => JSON.stringify({ ...root.dataset });
+    let dirty = false, before = place();
+    const drawn = new MutationObserver(() => { dirty = true; });
+    for (const svg of root.querySelectorAll('svg, canvas')) drawn.observe(svg, { subtree: true, childList: true, attributes: true });
+    window.__unfollow?.();
+    const onKey = event => {
+      let quiet = 0, end = null;
+      const frame = () => requestAnimationFrame(() => {
+        const after = new MessageChannel();
+        after.port1.onmessage = () => {
+          if (dirty || place() !== before) { end = performance.now(); dirty = false; before = place(); quiet = 0; } else quiet++;
+          // Long enough for a drawing that was put off to come in.
+          if (quiet < 6) frame(); else window.__work.push(end === null ? null : end - event.timeStamp);
+        };
+        after.port2.postMessage(null);
+      });
+      frame();
+    };
+    addEventListener('keydown', onKey, true);
+    window.__unfollow = () => { removeEventListener('keydown', onKey, true); drawn.disconnect(); };
+  };"""
+
+
+SLIDERS = "[role=slider], input[type=range]"
+# Around each explorer the least box that holds its sliders too gets the explorer's number.
+NUMBER_EXPLORERS = """() => [...document.querySelectorAll('.ug-explorer')].map((root, number) => {
+  let box = root;
+  while (!box.querySelector('[role=slider], input[type=range]')) box = box.parentElement;
+  box.dataset.audit = number;
+}).length"""
+
+
+def _press(page: Page, handle, presses: int) -> list[float]:
+    """Milliseconds of work for each press that moved the picture; there and back again from the middle of the rail."""
+    handle.focus()
+    for press in range(presses):
+        count = page.evaluate("window.__work.length")
+        page.keyboard.press("ArrowRight" if press % 4 < 2 else "ArrowLeft")
+        page.wait_for_function("count => window.__work.length > count", arg=count, polling=30)
+    return [work for work in page.evaluate("window.__work.splice(0)") if work is not None]
+
+
+def latencies(browser, base: str, name: str, *, presses: int = 12) -> dict[str, list[float]]:
+    """Key presses on each slider of each explorer of a page: ``work`` and ``paints``, in milliseconds."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.add_init_script(WATCH_KEYS)
+    page = context.new_page()
+    page.goto(base + name, wait_until="load")
+    page.wait_for_function(READY, timeout=30_000)
+    page.wait_for_load_state("networkidle")
+    context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
+    work = []
+    for number in range(page.evaluate(NUMBER_EXPLORERS)):
+        page.evaluate("number => window.__follow(number)", number)
+        for handle in page.locator(f'[data-audit="{number}"]').locator(SLIDERS).all():
+            work += _press(page, handle, presses)
+    paints = page.evaluate("window.__paints")
+    context.close()
+    return {"work": work, "paints": paints}
