@@ -162,6 +162,7 @@ def test_a_tap_follows_a_link_and_shows_no_preview(open_page):
         addEventListener('click', event => event.preventDefault());
     }""")
     page.locator(TERM).tap()
+    page.locator(TERM).dispatch_event("pointerover", {"pointerType": "touch", "bubbles": True})  # a finger that rests
     page.wait_for_timeout(400)
     assert page.evaluate("window.seen") is False
     page.reload()
