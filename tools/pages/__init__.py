@@ -8,12 +8,30 @@ import shutil
 from collections.abc import Callable
 
 from bs4 import BeautifulSoup
+from bs4.dammit import EntitySubstitution
+from bs4.formatter import HTMLFormatter
 
 from .front_door import complete_redirect
+from .html_repairs import mend
+from .icons import draw_icons
+from .metadata import describe, publish
 from .site import Site
+from .weight import keep_stills_apart, leave_out_the_unused, load_what_is_used, load_without_waiting
 
-STEPS: tuple[Callable[[BeautifulSoup, str, Site], None], ...] = ()
+STEPS: tuple[Callable[[BeautifulSoup, str, Site], None], ...] = (
+    draw_icons,
+    mend,
+    keep_stills_apart,
+    describe,
+    load_what_is_used,
+    load_without_waiting,
+)
 """Each changes one page in place. It gets the page, its name (``chapters/intro.html``) and what is known of the site."""
+
+# As people write HTML: no slash in <meta>, no ="" after defer.
+AS_HTML = HTMLFormatter(
+    EntitySubstitution.substitute_xml, void_element_close_prefix="", empty_attributes_are_booleans=True
+)
 
 
 def finish(source: pathlib.Path, written: pathlib.Path, html: pathlib.Path) -> None:
@@ -31,5 +49,7 @@ def finish(source: pathlib.Path, written: pathlib.Path, html: pathlib.Path) -> N
         page = site.page(name)
         for step in STEPS:
             step(page, name, site)
-        (html / name).write_text(str(page), encoding="utf-8")
-    complete_redirect(html)
+        (html / name).write_text(page.decode(formatter=AS_HTML), encoding="utf-8")
+    complete_redirect(site)
+    publish(site)
+    leave_out_the_unused(site)
