@@ -28,7 +28,15 @@ def draw_card(path: pathlib.Path, course: str, title: str, question: str) -> Non
     figure.text(0.06, 0.86, course if title else "A course", color=QUIET, fontsize=22, va="center")
     figure.text(0.06, 0.76, large, color=INK, fontsize=48, weight="bold", va="top", linespacing=1.1)
     lines = large.count("\n") + 1
-    figure.text(0.06, 0.70 - 0.125 * lines, textwrap.fill(question, 52), color=INK, fontsize=24, va="top", linespacing=1.3)
+    figure.text(
+        0.06,
+        0.70 - 0.125 * lines,
+        textwrap.fill(question, 52),
+        color=INK,
+        fontsize=24,
+        va="top",
+        linespacing=1.3,
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     # A palette of few colours and no date or version keep the file small and its bytes the same.
     FigureCanvasAgg(figure).print_png(path, metadata={"Software": None}, pil_kwargs={"optimize": True})

@@ -34,7 +34,13 @@ def about(page: BeautifulSoup, name: str, chapters: BeautifulSoup) -> About:
     paragraphs = [p for p in article.select("section > p") if not p.find_parent(["blockquote", "details"])]
     question = next((plain(p) for p in paragraphs[:1] if _is_question(p)), "")
     first = next((plain(p) for p in paragraphs if not _is_question(p) and not p.select_one("img")), "")
-    return About(title, question, _whole_sentences(f"{question} {first}".strip() or title), _abilities(article), _minutes(name, chapters))
+    return About(
+        title,
+        question,
+        _whole_sentences(f"{question} {first}".strip() or title),
+        _abilities(article),
+        _minutes(name, chapters),
+    )
 
 
 def plain(element: Tag) -> str:

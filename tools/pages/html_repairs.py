@@ -70,19 +70,34 @@ def here_you_are(page: BeautifulSoup) -> None:
         link["aria-current"] = "page"
 
 
+WORDS = {
+    "Toggle primary sidebar": "Menu",
+    "Toggle secondary sidebar": "Contents",
+    "Color mode": "Light, dark or as the system",
+}
+"""Tooltips that speak of the page's construction, in a reader's words."""
+
+
 def named_controls(page: BeautifulSoup) -> None:
     """A control's text is its name; one that shows only an icon has its tooltip's words."""
     for button in page.select("button, a.btn"):
-        words = button.get("title") or button.get("data-bs-title")
+        tooltip = "title" if button.get("title") else "data-bs-title"
+        words = WORDS.get(button.get(tooltip), button.get(tooltip))
+        if words:
+            button[tooltip] = words
         if button.get_text(strip=True):
             button.attrs.pop("aria-label", None)
         elif words:
-            button.attrs.setdefault("aria-label", words)
+            button["aria-label"] = words
 
 
 def named_dialogs(page: BeautifulSoup) -> None:
     """The theme's dialogs open without a word."""
-    names = {"pst-search-dialog": "Search", "pst-primary-sidebar-modal": "Menu", "pst-secondary-sidebar-modal": "Contents"}
+    names = {
+        "pst-search-dialog": "Search",
+        "pst-primary-sidebar-modal": "Menu",
+        "pst-secondary-sidebar-modal": "Contents",
+    }
     for dialog in page.select("dialog[id]"):
         dialog.attrs.setdefault("aria-label", names.get(dialog["id"], "Dialog"))
 

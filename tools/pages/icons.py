@@ -22,7 +22,7 @@ def draw_icons(page: BeautifulSoup, name: str, site: Site) -> None:
         drawn = _tag(page, ElementTree.fromstring(path.read_text(encoding="utf-8")))
         kept = [c for c in classes if not c.startswith("fa") or c in SIZES]
         # Beside each icon stands its button's name or text, so it has none of its own.
-        drawn.attrs |= {"class": ["icon", *kept], "aria-hidden": "true", "focusable": "false"}
+        drawn.attrs |= {"class": ["ug-icon", *kept], "aria-hidden": "true", "focusable": "false"}
         drawn.attrs |= {key: value for key, value in asked.attrs.items() if key.startswith("data-")}
         asked.replace_with(drawn)
 

@@ -60,10 +60,14 @@ def publish(site: Site) -> None:
     root = ElementTree.Element("{http://www.sitemaps.org/schemas/sitemap/0.9}urlset")
     for name in pages:
         place = ElementTree.SubElement(root, "{http://www.sitemaps.org/schemas/sitemap/0.9}url")
-        ElementTree.SubElement(place, "{http://www.sitemaps.org/schemas/sitemap/0.9}loc").text = site.url + name
+        ElementTree.SubElement(place, "{http://www.sitemaps.org/schemas/sitemap/0.9}loc").text = (
+            site.url + name
+        )
     ElementTree.indent(root)
     ElementTree.ElementTree(root).write(site.html / "sitemap.xml", encoding="utf-8", xml_declaration=True)
-    (site.html / "robots.txt").write_text(f"User-agent: *\nAllow: /\n\nSitemap: {site.url}sitemap.xml\n", encoding="utf-8")
+    (site.html / "robots.txt").write_text(
+        f"User-agent: *\nAllow: /\n\nSitemap: {site.url}sitemap.xml\n", encoding="utf-8"
+    )
     for name in pages:
         known = site.about(name)
         draw_card(site.html / _card(name), site.title, known.title if name != FIRST else "", known.question)
@@ -102,7 +106,12 @@ def _course(site: Site) -> dict:
     """The course as a whole, with its chapters."""
     minutes = sum(site.about(name).minutes for name in site.chapters)
     parts = [
-        {"@type": "LearningResource", "@id": site.url + name, "url": site.url + name, "name": site.about(name).title}
+        {
+            "@type": "LearningResource",
+            "@id": site.url + name,
+            "url": site.url + name,
+            "name": site.about(name).title,
+        }
         for name in site.chapters
     ]
     return {
@@ -115,7 +124,11 @@ def _course(site: Site) -> dict:
         "teaches": [site.about(name).question or site.about(name).title for name in site.chapters],
         "hasPart": parts,
         "offers": {"@type": "Offer", "category": "Free"},
-        "hasCourseInstance": {"@type": "CourseInstance", "courseMode": "Online", "courseWorkload": _duration(minutes)},
+        "hasCourseInstance": {
+            "@type": "CourseInstance",
+            "courseMode": "Online",
+            "courseWorkload": _duration(minutes),
+        },
     }
 
 

@@ -47,8 +47,12 @@ def load_without_waiting(page: BeautifulSoup, name: str, site: Site) -> None:
     options = page.select_one("script[src*='documentation_options.js']")
     if options:
         file = site.written / "_static" / "documentation_options.js"
-        said = [s for s in page.select("head script:not([src])") if s.text.startswith("DOCUMENTATION_OPTIONS.")]
-        text = "\n".join([file.read_text(encoding="utf-8").strip(), *(s.extract().text for s in said)])
+        said = [
+            s
+            for s in page.select("head script:not([src])")
+            if (s.string or "").startswith("DOCUMENTATION_OPTIONS.")
+        ]
+        text = "\n".join([file.read_text(encoding="utf-8").strip(), *(s.extract().string for s in said)])
         options.attrs.clear()
         options.string = text
     # This stylesheet says only that another is wanted, which a browser would learn late.
@@ -95,9 +99,13 @@ def leave_out_the_unused(site: Site) -> None:
     for path in styles_and_scripts:
         if path.parent.name in ("styles", "scripts"):  # the theme's
             path.write_text(_lighter(path.read_text(encoding="utf-8")), encoding="utf-8")
-    texts = {path: path.read_text(encoding="utf-8") for path in (*site.html.rglob("*.html"), *styles_and_scripts)}
+    texts = {
+        path: path.read_text(encoding="utf-8") for path in (*site.html.rglob("*.html"), *styles_and_scripts)
+    }
     folders = ("_static", "_static/scripts", "_static/styles", "_static/images")
-    while unused := [path for folder in folders for path in (site.html / folder).glob("*") if _unused(path, texts)]:
+    while unused := [
+        path for folder in folders for path in (site.html / folder).glob("*") if _unused(path, texts)
+    ]:
         for path in unused:
             path.unlink()
             texts.pop(path, None)
