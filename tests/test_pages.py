@@ -156,6 +156,12 @@ def test_the_site_holds_what_its_pages_load(site):
     assert (made.html / "_static/styles/theme.css").read_text() == "a{}b{}"
 
 
+def test_the_explorers_data_comes_after_the_words(site):
+    page = parsed('<head><script type="application/vnd.jupyter.widget-state+json">{}</script></head><body><p>Words</p></body>')
+    load_without_waiting(page, "a.html", site())
+    assert [tag.name for tag in page.body.find_all(True)] == ["p", "script"] and not page.head.find_all(True)
+
+
 # Repairs
 
 REPAIRED = {

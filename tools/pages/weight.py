@@ -44,6 +44,9 @@ def load_without_waiting(page: BeautifulSoup, name: str, site: Site) -> None:
         page.head.append(script.extract())
     for script in page.select("script[src]"):
         script["defer"] = ""
+    # The explorers' data is most of a chapter. In the head it would have to arrive before the first word is shown.
+    for data in page.select("head script[type='application/vnd.jupyter.widget-state+json']"):
+        page.body.append(data.extract())
     options = page.select_one("script[src*='documentation_options.js']")
     if options:
         file = site.written / "_static" / "documentation_options.js"
