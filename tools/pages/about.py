@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from bs4 import BeautifulSoup, Tag
 
-SHORT = 160
+SHORT = 200
 """Characters of a description that a search engine shows; whole sentences are taken as long as they fit."""
 
 

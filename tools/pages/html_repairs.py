@@ -52,12 +52,6 @@ def one_logo(page: BeautifulSoup) -> None:
         light.attrs |= {"width": "48", "height": "48"}
 
 
-def main_needs_no_role(page: BeautifulSoup) -> None:
-    """``main`` has the role main."""
-    for main in page.select("main[role=main]"):
-        del main["role"]
-
-
 def titles_belong_to_a_landmark(page: BeautifulSoup) -> None:
     """Who jumps from landmark to landmark would miss the book's title, which stands in none."""
     for brand in page.select(".sidebar-primary-items__start > .sidebar-primary-item:first-child"):
@@ -138,7 +132,6 @@ REPAIRS = (
     no_place_for_advertisements,
     no_second_title_for_paper,
     one_logo,
-    main_needs_no_role,
     titles_belong_to_a_landmark,
     here_you_are,
     named_controls,
