@@ -16,7 +16,7 @@ from course_utils.grading.set_up import is_set_up, package_at, set_up_source
 pytestmark = [pytest.mark.slow, pytest.mark.lock]
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
-PUBLISHING = ("GITHUB_REPOSITORY", "GITHUB_SERVER_URL", "GITHUB_SHA", "CI_PROJECT_URL", "CI_COMMIT_SHA")
+PUBLISHING = ("GITHUB_REPOSITORY", "GITHUB_SERVER_URL", "GITHUB_SHA", "CI_PROJECT_URL", "CI_COMMIT_SHA", "CI_PAGES_URL", "SITE_URL")
 CHAPTER = "02_vanishing_gradients"
 TABLE = "format: jb-book\nroot: chapters/intro\nchapters:\n- file: chapters/{chapter}\n"
 
@@ -65,6 +65,11 @@ def test_a_fork_names_itself_with_nothing_edited(built):
     assert "](https://colab.research.google.com/github/fork-er/my.course/blob/notebooks/chapters/02" in text
     addresses = {part for name in (opened, build / "html" / "chapters" / f"{CHAPTER}.html") for part in re.findall(r"github\.com/[\w.-]+/[\w.-]+", name.read_text())}
     assert {a for a in addresses if "fork-er/my.course" not in a} == set()
+    home = "https://fork-er.github.io/my.course/"
+    assert f'<link href="{home}chapters/{CHAPTER}.html" rel="canonical">' in page and '"@type": "LearningResource"' in page
+    assert (build / "html" / re.search(rf'content="{home}([^"]+png)"', page)[1]).stat().st_size < 60_000
+    assert f"<loc>{home}chapters/{CHAPTER}.html</loc>" in (build / "html" / "sitemap.xml").read_text()
+    assert f"Sitemap: {home}sitemap.xml" in (build / "html" / "robots.txt").read_text()
 
 
 def test_another_commit_runs_no_chapter_again_and_pins_the_new_one(built):
@@ -91,6 +96,8 @@ def test_without_an_address_nothing_points_at_a_made_up_one(built):
     for path in [*(build / "html").rglob("*.html"), *(build / "html" / "_sources").rglob("*.ipynb")]:
         text = path.read_text(encoding="utf-8")
         assert "colab.research" not in text and "git+http" not in text and "OWNER" not in text, path
+        assert "canonical" not in text and "og:" not in text and "ld+json" not in text, path
+    assert not [name for name in ("sitemap.xml", "robots.txt", "_static/cards") if (build / "html" / name).exists()]
     assert not (build / "notebooks").exists()
 
 

@@ -35,6 +35,22 @@ def address(root: pathlib.Path = ROOT) -> str:
     return where.get("CI_PROJECT_URL") or configured(root)
 
 
+def site_url(root: pathlib.Path = ROOT) -> str:
+    """Where the site built now is read, with a slash at the end; empty where nobody can know.
+
+    The workflow that publishes says it (``SITE_URL`` on GitHub, GitLab's own ``CI_PAGES_URL``), an own domain included.
+    Elsewhere GitHub's rule holds: ``OWNER.github.io/REPOSITORY``, or the first part alone for a repository of that name.
+    """
+    said = os.environ.get("SITE_URL") or os.environ.get("CI_PAGES_URL")
+    if said:
+        return f"{said.removesuffix('/')}/"
+    repository = re.fullmatch(r"https://github\.com/([\w.-]+)/([\w.-]+)", address(root))
+    if repository is None:
+        return ""
+    host, name = f"{repository[1].lower()}.github.io", repository[2]
+    return f"https://{host}/" if name.lower() == host else f"https://{host}/{name}/"
+
+
 def revision() -> str:
     """What a site built now is built from: the commit that is being published, or the release."""
     return os.environ.get("GITHUB_SHA") or os.environ.get("CI_COMMIT_SHA") or RELEASE

@@ -8,17 +8,23 @@ import shutil
 from collections.abc import Callable
 
 from bs4 import BeautifulSoup
+from bs4.dammit import EntitySubstitution
+from bs4.formatter import HTMLFormatter
 
 from .costs import costs
-from .folding import fold_code
 from .explorers import name_explorers
+from .folding import fold_code
 from .front_door import complete_redirect
+from .html_repairs import mend
+from .icons import draw_icons
 from .landing import fit_landing
+from .metadata import describe, publish
 from .previews import add_previews
 from .reading import frame_chapter, link_terms
 from .search import index_terms
 from .site import Site
 from .terms import give_terms_a_place
+from .weight import keep_stills_apart, leave_out_the_unused, load_what_is_used, load_without_waiting
 
 STEPS: tuple[Callable[[BeautifulSoup, str, Site], None], ...] = (
     costs,
@@ -29,8 +35,19 @@ STEPS: tuple[Callable[[BeautifulSoup, str, Site], None], ...] = (
     link_terms,
     add_previews,
     name_explorers,
+    draw_icons,
+    mend,
+    keep_stills_apart,
+    describe,
+    load_what_is_used,
+    load_without_waiting,
 )
 """Each changes one page in place. It gets the page, its name (``chapters/intro.html``) and what is known of the site."""
+
+# As people write HTML: no slash in <meta>, no ="" after defer.
+AS_HTML = HTMLFormatter(
+    EntitySubstitution.substitute_xml, void_element_close_prefix="", empty_attributes_are_booleans=True
+)
 
 
 def finish(source: pathlib.Path, written: pathlib.Path, html: pathlib.Path) -> None:
@@ -48,6 +65,8 @@ def finish(source: pathlib.Path, written: pathlib.Path, html: pathlib.Path) -> N
         page = site.page(name)
         for step in STEPS:
             step(page, name, site)
-        (html / name).write_text(str(page), encoding="utf-8")
+        (html / name).write_text(page.decode(formatter=AS_HTML), encoding="utf-8")
     index_terms(site)
-    complete_redirect(html)
+    complete_redirect(site)
+    publish(site)
+    leave_out_the_unused(site)

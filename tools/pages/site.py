@@ -3,7 +3,14 @@
 import functools
 import pathlib
 
+import yaml
+from address import site_url
 from bs4 import BeautifulSoup
+
+from .about import About, about
+
+FIRST = "chapters/intro.html"
+"""The page that readers see first, with the map of chapters."""
 
 
 class Site:
@@ -28,6 +35,32 @@ class Site:
         """A page as Sphinx wrote it, for a step to change or to take from."""
         return BeautifulSoup((self.written / name).read_text(encoding="utf-8"), "html.parser")
 
+    @functools.cached_property
+    def url(self) -> str:
+        """The site's public address, with a slash at the end; empty as long as it has none."""
+        return site_url(self.source)
+
+    @functools.cached_property
+    def config(self) -> dict:
+        """The book's configuration."""
+        return yaml.safe_load((self.source / "_config.yml").read_text(encoding="utf-8"))
+
+    @property
+    def title(self) -> str:
+        """The book's title."""
+        return self.config["title"]
+
+    @functools.cache  # noqa: B019 (one site a build)
+    def about(self, name: str) -> About:
+        """What a page is about."""
+        return about(self.page(name), name, self.page(FIRST))
+
+    @functools.cached_property
+    def chapters(self) -> list[str]:
+        """The pages that are chapters: notebooks, in the order of the book's contents."""
+        contents = yaml.safe_load((self.source / "_toc.yml").read_text(encoding="utf-8"))
+        files = [entry["file"] for entry in contents["chapters"]]
+        return [f"{file}.html" for file in files if (self.source / f"{file}.ipynb").exists()]
 
 def is_chapter(name: str, site: Site) -> bool:
     """Whether a page is made of a notebook."""
