@@ -9,10 +9,14 @@ from collections.abc import Callable
 
 from bs4 import BeautifulSoup
 
+from .figures import inline_figures, keep_figures_out_of_summaries, remove_unused_images
 from .front_door import complete_redirect
 from .site import Site
 
-STEPS: tuple[Callable[[BeautifulSoup, str, Site], None], ...] = ()
+STEPS: tuple[Callable[[BeautifulSoup, str, Site], None], ...] = (
+    inline_figures,
+    keep_figures_out_of_summaries,
+)
 """Each changes one page in place. It gets the page, its name (``chapters/intro.html``) and what is known of the site."""
 
 
@@ -32,4 +36,5 @@ def finish(source: pathlib.Path, written: pathlib.Path, html: pathlib.Path) -> N
         for step in STEPS:
             step(page, name, site)
         (html / name).write_text(str(page), encoding="utf-8")
+    remove_unused_images(html)
     complete_redirect(html)
