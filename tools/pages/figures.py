@@ -27,7 +27,8 @@ COLOURS = {
     "#009e73": "green",
     "#cc79a7": "purple",
     "#e69f00": "orange",
-    "#56b4e9": "sky",
+    "#56b4e9": "slate",
+    "#1f77b4": "blue",  # matplotlib's own first colour, where a chapter draws without `use_course_style`
     "#000000": "axis",
     "#595959": "theory",
     "#b0b0b0": "grid",
@@ -200,7 +201,9 @@ def _without_definitions(elements: list[Element]) -> list[Element]:
 
 def _target(element: Element) -> str:
     """The id of what an element draws or is cut by."""
-    return element.get(HREF, "").removeprefix("#") or element.get("clip-path", "").removeprefix("url(#").removesuffix(")")
+    if element.tag == f"{SVG}use":
+        return element.get(HREF).removeprefix("#")
+    return element.get("clip-path", "").removeprefix("url(#").removesuffix(")")
 
 
 def _rewrite(element: Element, ids: dict[str, str]) -> None:
@@ -216,7 +219,7 @@ def _rewrite(element: Element, ids: dict[str, str]) -> None:
             case "id":
                 if value in ids:
                     element.set("id", ids[value])
-            case _ if key == HREF:
+            case _ if key == HREF and element.tag == f"{SVG}use":
                 element.set("href", f"#{ids[value[1:]]}")
             case "clip-path":
                 element.set(key, f"url(#{ids[value[5:-1]]})")
@@ -228,7 +231,7 @@ def _rewrite(element: Element, ids: dict[str, str]) -> None:
             case "font-family" | "stroke-dashoffset":
                 pass
             case _:
-                element.set(key, value)
+                element.set(key.replace(HREF, "href"), value)
 
 
 def _short(numbers: str) -> str:
