@@ -1,6 +1,7 @@
 """Matplotlib's figures, as the site draws them into its pages."""
 
 import io
+import itertools
 
 import matplotlib.pyplot as plt
 import nbformat
@@ -91,7 +92,7 @@ def test_coordinates_stay_within_a_hundredth_of_a_point():
 
 def test_columns_of_panels_can_stand_below_each_other(course_style):
     figure, axes = plt.subplots(1, 3, figsize=(8, 3), sharey=True)
-    for ax, place in zip(axes, "abc"):
+    for ax, place in zip(axes, "abc", strict=True):
         ax.plot([0, 1], [0, 1])
         ax.set(title=place, xlabel="step")
     axes[0].set_ylabel("loss")
@@ -103,7 +104,7 @@ def test_columns_of_panels_can_stand_below_each_other(course_style):
     ids = [tag["id"] for tag in page.select("[id]")]
     assert len(ids) == len(set(ids))
     ends = [np.array(panel.select_one("svg:not(.axis)")["viewBox"].split(), float) for panel in panels]
-    assert all(abs(a[0] + a[2] - b[0]) < 0.2 for a, b in zip(ends, ends[1:]))
+    assert all(abs(a[0] + a[2] - b[0]) < 0.2 for a, b in itertools.pairwise(ends))
 
 
 def test_panels_with_axes_of_their_own_bring_no_copy(course_style):

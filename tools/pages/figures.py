@@ -7,6 +7,7 @@ backgrounds, digits beyond a tenth of a pixel.
 
 import base64
 import copy
+import itertools
 import pathlib
 import re
 import xml.etree.ElementTree as ElementTree
@@ -138,7 +139,7 @@ def _columns(root: Element) -> list[Element]:
     labels = [group for group in figure if group.get("id").startswith("text_")]
     edges = [0, *(min(map(_reach, column)) for column in columns[1:]), width]
     panels = []
-    for column, start, end in zip(columns, edges, edges[1:]):
+    for column, (start, end) in zip(columns, itertools.pairwise(edges), strict=True):
         own = [label for label in labels if start <= _place(label.find(TEXT)) < end]
         shared = root.findall(DEFS) if not panels else []
         drawing = _svg([*column, *own, *shared], start, end - start, height)
