@@ -174,7 +174,7 @@ def test_without_javascript_a_still_figure_and_a_sentence_stand_in(open_page):
     page = open_page(CHAPTER, java_script_enabled=False)
     still = page.locator("noscript figure").first
     assert "Turn on JavaScript to move the sliders." in still.text_content()
-    assert still.locator("img").bounding_box()["height"] > 100
+    assert still.locator(".drawing").bounding_box()["height"] > 100
 
 
 def test_pages_open_from_disk(open_page, site):
@@ -207,11 +207,13 @@ def test_every_figure_of_a_chapter_is_on_its_page(open_page, name):
     page = open_page(name)
     notebook = nbformat.read(ROOT / name.replace(".html", ".ipynb"), as_version=4)
     captions = [cell.metadata["mystnb"]["figure"]["caption"] for cell in notebook.cells if "figure" in cell.metadata.get("mystnb", {})]
-    figures = page.locator(".bd-article figure:has(figcaption)").filter(has=page.locator("img[alt]"))
+    figures = page.locator(".bd-article figure:has(figcaption)").filter(has=page.locator(".drawing[role=img][aria-label]"))
     assert figures.count() == len(captions) >= LEAST_FIGURES.get(name, 3)
     for i in range(len(captions)):
         figures.nth(i).scroll_into_view_if_needed()
-        assert figures.nth(i).locator("img").evaluate("img => img.decode().then(() => img.naturalWidth)") > 300
+        box = figures.nth(i).locator(".drawing").bounding_box()
+        assert box["width"] > 300 and box["height"] > 150
+        assert figures.nth(i).locator(".drawing use, .drawing path").count() > 10
 
 
 def test_a_claim_stands_on_the_page_itself_in_the_dark_theme(open_page):

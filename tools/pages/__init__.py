@@ -13,6 +13,7 @@ from bs4.formatter import HTMLFormatter
 
 from .costs import costs
 from .explorers import name_explorers
+from .figures import inline_figures, keep_figures_out_of_summaries, remove_unused_images
 from .folding import fold_code
 from .front_door import complete_redirect
 from .html_repairs import mend
@@ -35,6 +36,8 @@ STEPS: tuple[Callable[[BeautifulSoup, str, Site], None], ...] = (
     link_terms,
     add_previews,
     name_explorers,
+    inline_figures,
+    keep_figures_out_of_summaries,
     draw_icons,
     mend,
     keep_stills_apart,
@@ -66,6 +69,7 @@ def finish(source: pathlib.Path, written: pathlib.Path, html: pathlib.Path) -> N
         for step in STEPS:
             step(page, name, site)
         (html / name).write_text(page.decode(formatter=AS_HTML), encoding="utf-8")
+    remove_unused_images(html)
     index_terms(site)
     complete_redirect(site)
     publish(site)
