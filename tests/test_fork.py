@@ -32,7 +32,7 @@ def built(tmp_path_factory):
     (book / "chapters" / "intro.md").write_text("# Intro\n\nHello.\n")
     chapter = nbformat.read(ROOT / "chapters" / f"{CHAPTER}.ipynb", as_version=4)
     set_up = next(i for i, cell in enumerate(chapter.cells) if is_set_up(cell))
-    chapter.cells = [*chapter.cells[: set_up + 1], nbformat.v4.new_markdown_cell("Then [diagnosis](02_vanishing_gradients.ipynb).")]
+    chapter.cells = [chapter.cells[0], chapter.cells[set_up], nbformat.v4.new_markdown_cell("Then [diagnosis](02_vanishing_gradients.ipynb).")]
     nbformat.write(chapter, book / "chapters" / f"{CHAPTER}.ipynb")
 
     def build(line='url: ""', **surroundings):
