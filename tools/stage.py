@@ -89,9 +89,11 @@ def stage(source: pathlib.Path, executed: pathlib.Path, book: pathlib.Path) -> N
             path.unlink()
     for name, text in texts.items():
         _write(book / name, text)
-    assets = book / "assets"
-    if (source / "assets").exists() and not assets.exists():
-        assets.symlink_to((source / "assets").resolve(), target_is_directory=True)
+    assets, given = book / "assets", (source / "assets").resolve()
+    if assets.is_symlink() and assets.resolve() != given:  # a copied folder still points to where it came from
+        assets.unlink()
+    if given.exists() and not assets.exists():
+        assets.symlink_to(given, target_is_directory=True)
 
 
 def ship(source: pathlib.Path, html: pathlib.Path, wheel: pathlib.Path) -> None:
