@@ -39,12 +39,19 @@ def buffer_of(model, name):
     return np.frombuffer(base64.b64decode(data), "<f4")
 
 
+def state_of(site, name):
+    """The models of a page's widgets, by their ids, from the script that holds them."""
+    page = (site / name).read_text(encoding="utf-8")
+    (source,) = re.findall(r'<script[^>]*data-src="([^"]+)"', page)
+    data = ((site / name).parent / source).read_text(encoding="utf-8")
+    return json.loads(data.removeprefix("globalThis.explorersOfThisPage = ").removesuffix(";\n"))["state"]
+
+
 def pictures_of(site, name):
     """The models of a page's explorers, from top to bottom."""
-    page = (site / name).read_text(encoding="utf-8")
-    scripts = re.findall(r'<script type="application/vnd.jupyter.widget-(state|view)\+json">(.*?)</script>', page, re.DOTALL)
-    (state,) = [json.loads(text)["state"] for kind, text in scripts if kind == "state"]
-    boxes = [state[json.loads(text)["model_id"]]["state"]["children"] for kind, text in scripts if kind == "view"]
+    page, state = (site / name).read_text(encoding="utf-8"), state_of(site, name)
+    views = re.findall(r'<script type="application/vnd.jupyter.widget-view\+json">(.*?)</script>', page, re.DOTALL)
+    boxes = [state[json.loads(text)["model_id"]]["state"]["children"] for text in views]
     return [state[children[-1].removeprefix("IPY_MODEL_")] for children in boxes]
 
 

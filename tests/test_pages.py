@@ -16,7 +16,13 @@ from pages.front_door import complete_redirect
 from pages.icons import draw_icons
 from pages.metadata import describe, publish
 from pages.site import Site
-from pages.weight import keep_stills_apart, leave_out_the_unused, load_what_is_used, load_without_waiting
+from pages.weight import (
+    keep_data_apart,
+    keep_stills_apart,
+    leave_out_the_unused,
+    load_what_is_used,
+    load_without_waiting,
+)
 from PIL import Image
 
 PUBLISHING = ("GITHUB_REPOSITORY", "GITHUB_SERVER_URL", "CI_PROJECT_URL", "CI_PAGES_URL", "SITE_URL")
@@ -156,10 +162,12 @@ def test_the_site_holds_what_its_pages_load(site):
     assert (made.html / "_static/styles/theme.css").read_text() == "a{}b{}"
 
 
-def test_the_explorers_data_comes_after_the_words(site):
-    page = parsed('<head><script type="application/vnd.jupyter.widget-state+json">{}</script></head><body><p>Words</p></body>')
-    load_without_waiting(page, "a.html", site())
-    assert [tag.name for tag in page.body.find_all(True)] == ["p", "script"] and not page.head.find_all(True)
+def test_the_explorers_data_is_a_script_of_its_own(site):
+    made = site()
+    page = parsed('<script type="application/vnd.jupyter.widget-state+json">{"state": {"a": "</b>"}}</script>')
+    keep_data_apart(page, "chapters/a.html", made)
+    file = (made.html / "chapters" / page.script["data-src"]).resolve()
+    assert not page.script.string and file.read_text() == 'globalThis.explorersOfThisPage = {"state": {"a": "</b>"}};\n'
 
 
 # Repairs

@@ -174,7 +174,7 @@ def test_without_javascript_a_still_figure_and_a_sentence_stand_in(open_page):
     page = open_page(CHAPTER, java_script_enabled=False)
     still = page.locator("noscript figure").first
     assert "Turn on JavaScript to move the sliders." in still.text_content()
-    assert still.locator(".drawing").bounding_box()["height"] > 100
+    assert still.locator("img").bounding_box()["height"] > 100
 
 
 def test_pages_open_from_disk(open_page, site):

@@ -20,6 +20,7 @@ def tool(root, name):
 
 
 def ready(page):
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")  # wakes the explorers far down the page
     page.wait_for_selector("html[data-widgets=ready]", timeout=20_000)
     page.wait_for_function("document.querySelectorAll('.ug-explorer .ug-mark').length > 10")
     return page

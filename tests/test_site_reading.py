@@ -2,7 +2,6 @@
 
 import doctest
 import functools
-import json
 import re
 
 import nbformat
@@ -11,7 +10,19 @@ import pages.folding
 import pages.terms
 import pytest
 from bs4 import BeautifulSoup
-from site_pages import ALIVE, CHAPTER, DRAWN, EXPLORERS, LANDING, PROSE, ROOT, grid_of, pictures_of, sliders
+from site_pages import (
+    ALIVE,
+    CHAPTER,
+    DRAWN,
+    EXPLORERS,
+    LANDING,
+    PROSE,
+    ROOT,
+    grid_of,
+    pictures_of,
+    sliders,
+    state_of,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.site]
 
@@ -58,9 +69,7 @@ def test_the_first_pages_explorer_is_the_chapters_and_moves(open_page, site):
 
 
 def test_the_first_page_carries_only_the_widgets_that_it_shows(site):
-    text = (site / LANDING).read_text(encoding="utf-8")
-    (state,) = re.findall(r'widget-state\+json">(.*?)</script>', text, re.DOTALL)
-    kinds = sorted(model["model_name"] for model in json.loads(state)["state"].values())
+    kinds = sorted(model["model_name"] for model in state_of(site, LANDING).values())
     assert [kind for kind in kinds if not kind.endswith(("LayoutModel", "StyleModel"))] == [
         "AnyModel", "FloatLogSliderModel", "IntSliderModel", "LinkModel", "LinkModel", "VBoxModel",
     ]  # fmt: skip

@@ -112,18 +112,68 @@ function keepInSight() {
   };
 }
 
-async function main() {
+/** The state of the page's widgets: in the page, or in a script of its own, which a page opened from disk can load too. */
+async function stateOf(element) {
+  const { src } = element.dataset;
+  if (!src) return JSON.parse(element.textContent);
+  await new Promise((done, failed) => {
+    const script = document.createElement('script');
+    Object.assign(script, { src, onload: done, onerror: () => failed(new Error('its data did not arrive')) });
+    document.head.append(script);
+  });
+  return globalThis.explorersOfThisPage;
+}
+
+const idle = () => new Promise((done) => (window.requestIdleCallback ? requestIdleCallback(() => done(), { timeout: 1000 }) : setTimeout(done, 50)));
+
+/**
+ * Brings each explorer to life when it comes near the window; and all of them, one at a time, once the reader begins to move
+ * or to print. So a page is there to be read before its explorers, and none is found asleep.
+ */
+function awaken(scripts, bringToLife) {
+  const asleep = new Map(scripts.map((script) => [script.parentElement, script]));
+  const wake = async (place) => {
+    const script = asleep.get(place);
+    if (!asleep.delete(place)) return;
+    near.unobserve(place);
+    await bringToLife(script);
+  };
+  const near = new IntersectionObserver((seen) => {
+    for (const { isIntersecting, target } of seen) if (isIntersecting) wake(target);
+  }, { rootMargin: '50% 0px' });
+  for (const place of asleep.keys()) near.observe(place);
+  const signs = ['scroll', 'keydown', 'pointerdown', 'beforeprint'];
+  const wakeAll = async () => {
+    for (const sign of signs) removeEventListener(sign, wakeAll);
+    for (const place of [...asleep.keys()]) {
+      await idle();
+      await wake(place);
+    }
+  };
+  for (const sign of signs) addEventListener(sign, wakeAll, { passive: true });
+}
+
+function main() {
   shimMathJax();
   const inSight = keepInSight();
-  for (const state of document.querySelectorAll(STATE)) {
-    const manager = new StaticManager();
-    const models = await manager.set_state(JSON.parse(state.textContent));
-    for (const script of document.querySelectorAll(VIEW)) {
-      await show(manager, models, script).catch((error) => apologize(script, error));
+  const state = document.querySelector(STATE);
+  const scripts = [...document.querySelectorAll(VIEW)];
+  const manager = new StaticManager();
+  let models = null;
+  let alive = 0;
+  const announce = () => { if (alive === scripts.length) document.documentElement.dataset.widgets = 'ready'; };
+  awaken(scripts, async (script) => {
+    try {
+      models ??= stateOf(state).then((given) => manager.set_state(given));
+      await show(manager, await models, script);
+    } catch (error) {
+      apologize(script, error);
     }
-  }
-  inSight();
-  document.documentElement.dataset.widgets = 'ready';
+    alive += 1;
+    inSight();
+    announce();
+  });
+  announce();
 }
 
 if (document.readyState === 'loading') addEventListener('DOMContentLoaded', main);

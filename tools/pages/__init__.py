@@ -19,13 +19,20 @@ from .front_door import complete_redirect
 from .html_repairs import mend
 from .icons import draw_icons
 from .landing import fit_landing
+from .maths import set_formulas_in_turns
 from .metadata import describe, publish
 from .previews import add_previews
 from .reading import frame_chapter, link_terms
 from .search import index_terms
 from .site import Site
 from .terms import give_terms_a_place
-from .weight import keep_stills_apart, leave_out_the_unused, load_what_is_used, load_without_waiting
+from .weight import (
+    keep_data_apart,
+    keep_stills_apart,
+    leave_out_the_unused,
+    load_what_is_used,
+    load_without_waiting,
+)
 
 STEPS: tuple[Callable[[BeautifulSoup, str, Site], None], ...] = (
     costs,
@@ -41,6 +48,8 @@ STEPS: tuple[Callable[[BeautifulSoup, str, Site], None], ...] = (
     draw_icons,
     mend,
     keep_stills_apart,
+    keep_data_apart,
+    set_formulas_in_turns,
     describe,
     load_what_is_used,
     load_without_waiting,

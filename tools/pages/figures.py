@@ -42,7 +42,9 @@ PIXELS = 4 / 3  # CSS pixels in a point, matplotlib's unit
 
 def inline_figures(page: BeautifulSoup, name: str, site: Site) -> None:
     """Put every figure into the page. Its alternative text becomes its label, word for word."""
-    images = page.select('img[src*="_images/"][src$=".svg"], img[src^="data:image/svg+xml"]')
+    images = page.select('figure img[src*="_images/"][src$=".svg"], img[src^="data:image/svg+xml"]')
+    # Still figures are for readers without JavaScript alone: the page need not carry them (`weight.keep_stills_apart`).
+    images = [image for image in images if not image.find_parent("noscript")]
     for number, image in enumerate(images, 1):
         drawing = Element("div", {"class": "drawing", "role": "img", "aria-label": image["alt"]})
         drawing.extend(redraw(_source(image["src"], (site.written / name).parent), f"figure{number}"))

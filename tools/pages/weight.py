@@ -44,9 +44,6 @@ def load_without_waiting(page: BeautifulSoup, name: str, site: Site) -> None:
         page.head.append(script.extract())
     for script in page.select("script[src]"):
         script["defer"] = ""
-    # The explorers' data is most of a chapter. In the head it would have to arrive before the first word is shown.
-    for data in page.select("head script[type='application/vnd.jupyter.widget-state+json']"):
-        page.body.append(data.extract())
     options = page.select_one("script[src*='documentation_options.js']")
     if options:
         file = site.written / "_static" / "documentation_options.js"
@@ -61,6 +58,20 @@ def load_without_waiting(page: BeautifulSoup, name: str, site: Site) -> None:
     # This stylesheet says only that another is wanted, which a browser would learn late.
     for style in page.select("link[href*='_static/styles/theme.css']"):
         style["href"] = re.sub(r"styles/theme\.css.*", "basic.css", style["href"])
+
+
+def keep_data_apart(page: BeautifulSoup, name: str, site: Site) -> None:
+    """Move the explorers' data into a script of its own: most of a chapter, and not needed for its first words.
+
+    A script, since a page that is opened from disk may load no other file. The bundle asks for it when an explorer wakes.
+    """
+    for state in page.select("script[type='application/vnd.jupyter.widget-state+json']"):
+        text = f"globalThis.explorersOfThisPage = {state.string.strip()};\n"
+        file = site.html / "_static" / "explorers" / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.js"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+        state.string = ""
+        state["data-src"] = f"{'../' * name.count('/')}_static/explorers/{file.name}"
 
 
 def keep_stills_apart(page: BeautifulSoup, name: str, site: Site) -> None:
