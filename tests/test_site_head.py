@@ -121,7 +121,7 @@ def test_search_opens_by_button_and_by_keys_and_is_sent_by_its_button(open_page)
     page.wait_for_selector("#search-results ul.search a")
 
 
-def test_back_to_top_copy_and_download_work(open_page):
+def test_copy_and_download_work(open_page):
     page = open_page(CHAPTER, permissions=["clipboard-read", "clipboard-write"])
     box = page.locator(".highlight:has(button.copybtn):visible").nth(1)
     box.hover()
@@ -131,11 +131,6 @@ def test_back_to_top_copy_and_download_work(open_page):
     with page.expect_download() as got:
         page.locator(".btn-download-source-button").click()
     assert got.value.suggested_filename.endswith(".ipynb")
-    for place in (3000, 2700):  # the button comes when a reader turns back
-        page.evaluate("top => scrollTo({ top, behavior: 'instant' })", place)
-        page.wait_for_timeout(300)
-    page.get_by_role("button", name="Back to top").click()
-    page.wait_for_function("scrollY === 0")
 
 
 def test_each_page_says_what_it_is_about_and_names_no_address(parsed):
