@@ -27,7 +27,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 LIST = ROOT / "tools" / "links.txt"
 LINK = re.compile(r"https?://[^\s<>\"'`\]|\\{}]+")
 # Addresses that are no links: a placeholder, this machine, names of vocabularies and namespaces.
-NO_LINKS = ("https://github.com/OWNER/", "http://localhost", "http://127.0.0.1", "http://www.w3.org/", "https://schema.org", "https://example.")  # fmt: skip
+NO_LINKS = ("https://github.com/OWNER/", "https://OWNER.", "http://localhost", "http://127.0.0.1", "http://www.w3.org/", "https://schema.org", "https://example.")  # fmt: skip
 TRACKS = re.compile(r"utm_\w+|fbclid|gclid|dclid|msclkid|mc_[ce]id|igshid|ref|ref_src|ref_url|source|spm")
 TURNED_AWAY = (401, 403, 429, 999)
 GOODBYE = (301, 308)
