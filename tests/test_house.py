@@ -200,7 +200,7 @@ def test_a_build_runs_what_changed_and_the_last_chapter_sees_every_claim(tmp_pat
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, tmp_path)
     (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: chapters/01_trial\nchapters:\n- file: chapters/11_claims\n")
-    (tmp_path / "_config.yml").write_text("execute:\n  execute_notebooks: cache\n")
+    (tmp_path / "_config.yml").write_text("title: Trial\nexecute:\n  execute_notebooks: cache\n")
     (tmp_path / "requirements.txt").write_text("")
 
     def chapter(name, *sources):

@@ -10,7 +10,7 @@ import pytest
 from address import site_url
 from bs4 import BeautifulSoup
 from cards import SIZE, draw_card
-from pages import AS_HTML, html_repairs
+from pages import AS_HTML, html_repairs, icons
 from pages.about import about
 from pages.front_door import complete_redirect
 from pages.icons import draw_icons
@@ -52,7 +52,7 @@ def site(tmp_path, monkeypatch):
 
     def make(url=""):
         source, written, html = (tmp_path / name for name in ("source", "written", "html"))
-        for folder in (source / "chapters", source / "assets" / "icons", written / "chapters", html / "_static"):
+        for folder in (source / "chapters", written / "chapters", html / "_static"):
             folder.mkdir(parents=True, exist_ok=True)
         (source / "_config.yml").write_text(CONFIG.format(url=url))
         (source / "_toc.yml").write_text("root: chapters/intro\nchapters:\n- file: chapters/one\n- file: chapters/two\n- file: chapters/words\n")
@@ -78,9 +78,10 @@ def described(site, name):
 # Icons
 
 
-def test_an_icon_of_ours_stands_where_font_awesome_was_asked_for(site):
+def test_an_icon_of_ours_stands_where_font_awesome_was_asked_for(site, tmp_path, monkeypatch):
     made = site()
-    (made.source / "assets" / "icons" / "sun.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><path d="M0 0"/></svg>')
+    monkeypatch.setattr(icons, "ICONS", tmp_path)
+    (tmp_path / "sun.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><path d="M0 0"/></svg>')
     page = parsed('<button><i class="theme-switch fa-solid fa-sun fa-lg" data-mode="light" title="Light"></i></button><i class="plain">x</i>')
     draw_icons(page, "a.html", made)
     assert page.i["class"] == ["plain"]
@@ -90,8 +91,8 @@ def test_an_icon_of_ours_stands_where_font_awesome_was_asked_for(site):
 
 
 def test_an_icon_that_is_not_drawn_yet_is_named(site):
-    with pytest.raises(FileNotFoundError, match=r"a\.html shows the icon 'moon'.*assets/icons/moon\.svg"):
-        draw_icons(parsed('<span class="fas fa-moon"></span>'), "a.html", site())
+    with pytest.raises(FileNotFoundError, match=r"a\.html shows the icon 'spoon'.*assets/icons/spoon\.svg"):
+        draw_icons(parsed('<span class="fas fa-spoon"></span>'), "a.html", site())
 
 
 # Weight

@@ -194,6 +194,7 @@ def test_a_widget_that_cannot_be_shown_says_so(browser, address):
     )
     page.route("**/02_vanishing_gradients.html", spoil)
     page.goto(address + CHAPTER)
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")  # wakes the explorers far down the page
     page.wait_for_selector('p[role="status"]', timeout=20_000)
     assert "could not be shown" in page.locator('p[role="status"]').first.text_content()
     page.close()

@@ -101,13 +101,13 @@ def test_each_finding_leads_to_the_claims_that_checked_it(site, name):
 @pytest.mark.parametrize("name", EXPLORERS)
 def test_imports_and_the_long_code_of_figures_are_folded_and_nothing_else_is(site, name):
     shut = [details for details in parsed(site / name).select("article details:has(.cell_input)") if not details.find_parent("details")]
-    titles = [details.select_one("summary p").get_text() for details in shut]
+    titles = [details.select_one("summary .collapsed").get_text() for details in shut]
     known = {"Show the set-up", "Show the imports", "Show the code of the figure", "Show a solution"}
     assert set(titles) <= known and titles[0] == "Show the set-up" and titles.count("Show the imports") == 1
     for title, details in zip(titles, shut, strict=True):
         assert "claim(" not in details.get_text()
         if title == "Show the code of the figure":
-            assert details.find_next_sibling(class_="cell_output").find("img")
+            assert details.find_next_sibling(class_="cell_output").select_one(".drawing")
 
 
 def test_folded_code_opens_by_keyboard_without_javascript(open_page):

@@ -114,8 +114,8 @@ def _contrast(picture: np.ndarray, control: dict) -> float | None:
     """How far a control stands out, from the page's picture.
 
     An edged one by its edge: at the middle of each side, the best contrast within 3 pixels of the edge against the colour
-    4 pixels outside; the worst but one side counts, since a slider's handle lies on its own rail. Another one by what is
-    in it: the best contrast that a fiftieth of its pixels reach, against the commonest colour around or in it.
+    4 pixels outside; the worst but one side counts, and of a slider's handle the two that do not lie on its rail. Another one by
+    what is in it: the best contrast that a hundredth of its pixels reach, against the commonest colour around or in it.
     """
     x, y = round(control["x"]), round(control["y"])
     right, bottom = round(control["x"] + control["width"]), round(control["y"] + control["height"])
@@ -130,7 +130,7 @@ def _contrast(picture: np.ndarray, control: dict) -> float | None:
         light = _luminance(inside.reshape(-1, 3))
         best = 0.0
         for ground in (_most(inside), _most(around)):
-            best = max(best, float(np.quantile(_ratio(light, _luminance(ground)), 0.98)))
+            best = max(best, float(np.quantile(_ratio(light, _luminance(ground)), 0.99)))
         return best
     middle_x, middle_y = (x + right) // 2, (y + bottom) // 2
     sides = [
@@ -139,7 +139,8 @@ def _contrast(picture: np.ndarray, control: dict) -> float | None:
         (picture[middle_y, x - 4], picture[middle_y, x - 1 : x + 3]),
         (picture[middle_y, right + 3], picture[middle_y, right - 3 : right + 1]),
     ]
-    return sorted(float(_ratio(_luminance(edge), _luminance(out)).max()) for out, edge in sides)[1]
+    found = sorted(float(_ratio(_luminance(edge), _luminance(out)).max()) for out, edge in sides)
+    return found[2 if "noUi-handle" in control["name"] else 1]
 
 
 def faint_controls(page: Page) -> list[str]:

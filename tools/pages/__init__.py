@@ -19,7 +19,6 @@ from .front_door import complete_redirect
 from .html_repairs import mend
 from .icons import draw_icons
 from .landing import fit_landing
-from .maths import set_formulas_in_turns
 from .metadata import describe, publish
 from .previews import add_previews
 from .reading import frame_chapter, link_terms
@@ -49,7 +48,6 @@ STEPS: tuple[Callable[[BeautifulSoup, str, Site], None], ...] = (
     mend,
     keep_stills_apart,
     keep_data_apart,
-    set_formulas_in_turns,
     describe,
     load_what_is_used,
     load_without_waiting,

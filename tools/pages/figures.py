@@ -65,7 +65,7 @@ def keep_figures_out_of_summaries(page: BeautifulSoup, name: str, site: Site) ->
 def remove_unused_images(html: pathlib.Path) -> None:
     """What no page refers to any more need not travel with the site."""
     pages = "".join(path.read_text(encoding="utf-8") for path in html.rglob("*.html"))
-    for path in (html / "_images").glob("*.svg"):
+    for path in (html / "_images").glob("*"):
         if path.name not in pages:
             path.unlink()
 

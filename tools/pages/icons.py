@@ -1,11 +1,13 @@
 """The theme's icons, drawn by a few hundred bytes of our own: Font Awesome would be half a page's weight."""
 
+import pathlib
 import xml.etree.ElementTree as ElementTree
 
 from bs4 import BeautifulSoup, Tag
 
 from .site import Site
 
+ICONS = pathlib.Path(__file__).resolve().parents[2] / "assets" / "icons"
 # What Font Awesome's class says besides an icon's name.
 STYLES = {"fa", "fas", "far", "fab", "fa-solid", "fa-regular", "fa-brands"}
 SIZES = {"fa-lg"}
@@ -16,7 +18,7 @@ def draw_icons(page: BeautifulSoup, name: str, site: Site) -> None:
     for asked in page.select(", ".join(f"i.{style}, span.{style}" for style in sorted(STYLES))):
         classes = asked["class"]
         icon = next(c for c in classes if c.startswith("fa-") and c not in STYLES | SIZES).removeprefix("fa-")
-        path = site.source / "assets" / "icons" / f"{icon}.svg"
+        path = ICONS / f"{icon}.svg"
         if not path.exists():
             raise FileNotFoundError(f"{name} shows the icon {icon!r}: draw it in assets/icons/{icon}.svg")
         drawn = _tag(page, ElementTree.fromstring(path.read_text(encoding="utf-8")))

@@ -53,7 +53,7 @@ class Site:
     @functools.cache  # noqa: B019 (one site a build)
     def about(self, name: str) -> About:
         """What a page is about."""
-        return about(self.page(name), name, self.page(FIRST))
+        return about(self.page(name), name, self.page(FIRST if FIRST in self.names else name))
 
     @functools.cached_property
     def chapters(self) -> list[str]:
