@@ -25,7 +25,6 @@ from workloads import (
     MITIGATIONS,
     TRAINING,
     WIDTH,
-    WORKLOADS,
     batch,
     grid_axes,
     grid_operations,
@@ -151,7 +150,6 @@ def main():
         "B3 a move, depth 10 / PyTorch": lambda n: a_move(10, n),
         "B3 a move, depth 100 / PyTorch": lambda n: a_move(100, n),
         "B5 training / PyTorch": lambda n: compare(train_ours, peers.train_all, n),
-        "B5 training / loop of jitted steps": lambda n: compare(train_ours, WORKLOADS["training_jitted"], n),
     }
     for name, task in tasks.items():
         line = told(name, task(arguments.repetitions))

@@ -13,7 +13,7 @@ from bs4.formatter import HTMLFormatter
 
 from .costs import costs
 from .explorers import name_explorers
-from .figures import inline_figures, keep_figures_out_of_summaries, remove_unused_images
+from .figures import inline_figures, keep_figures_out_of_summaries
 from .folding import fold_code
 from .front_door import complete_redirect
 from .html_repairs import mend
@@ -76,7 +76,6 @@ def finish(source: pathlib.Path, written: pathlib.Path, html: pathlib.Path) -> N
         for step in STEPS:
             step(page, name, site)
         (html / name).write_text(page.decode(formatter=AS_HTML), encoding="utf-8")
-    remove_unused_images(html)
     index_terms(site)
     complete_redirect(site)
     publish(site)

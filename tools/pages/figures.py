@@ -62,14 +62,6 @@ def keep_figures_out_of_summaries(page: BeautifulSoup, name: str, site: Site) ->
     script.write_text(text.replace(skipped, skipped + ', "svg"'), encoding="utf-8")
 
 
-def remove_unused_images(html: pathlib.Path) -> None:
-    """What no page refers to any more need not travel with the site."""
-    pages = "".join(path.read_text(encoding="utf-8") for path in html.rglob("*.html"))
-    for path in (html / "_images").glob("*"):
-        if path.name not in pages:
-            path.unlink()
-
-
 def redraw(source: str, prefix: str) -> list[Element]:
     """A figure of matplotlib's as elements for a page: one SVG, or a panel for each column of its axes.
 

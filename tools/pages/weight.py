@@ -116,7 +116,7 @@ def leave_out_the_unused(site: Site) -> None:
     texts = {
         path: path.read_text(encoding="utf-8") for path in (*site.html.rglob("*.html"), *styles_and_scripts)
     }
-    folders = ("_static", "_static/scripts", "_static/styles", "_static/images")
+    folders = ("_images", "_static", "_static/scripts", "_static/styles", "_static/images")
     while unused := [
         path for folder in folders for path in (site.html / folder).glob("*") if _unused(path, texts)
     ]:
