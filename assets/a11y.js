@@ -2,14 +2,11 @@
 // tools/pages/html_repairs.py does what does not depend on the window.
 {
   const reach = () => {
-    for (const box of document.querySelectorAll('.bd-article :is(table, mjx-container[display="true"])')) {
+    for (const box of document.querySelectorAll('.bd-article :is(table, div.math)')) {
       if (box.scrollWidth > box.clientWidth) box.setAttribute('tabindex', '0');
       else box.removeAttribute('tabindex');
     }
   };
-  addEventListener('load', () => {
-    reach();
-    window.MathJax?.startup?.promise.then(reach);
-  });
+  addEventListener('load', reach);
   addEventListener('resize', () => requestAnimationFrame(reach)); // what fits on a wide page may scroll on a narrow one
 }

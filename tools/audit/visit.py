@@ -134,7 +134,7 @@ WITHOUT_SCRIPTS = """() => {
     words: prose.filter(seen).map(e => e.innerText).join(' ').split(/\\s+/).length,
     hidden: prose.filter(e => !seen(e)).map(where),
     formulas: article.querySelectorAll('.math').length,
-    mute: [...article.querySelectorAll('.math')].filter(e => !e.querySelector('img[alt], svg, math, mjx-container') && !/\\S/.test(e.textContent)).map(where),
+    mute: [...article.querySelectorAll('.math')].filter(e => !e.querySelector('img[alt], math') && !/\\S/.test(e.textContent)).map(where),
     stills: [...article.querySelectorAll('noscript img')].filter(seen).length,
     unloaded: [...article.querySelectorAll('img')].filter(i => seen(i) && !i.naturalWidth).map(where),
     links: [...document.querySelectorAll('a[href]')].map(a => [a.getAttribute('href'), a.href]).filter(([, to]) => typeof to === 'string'),

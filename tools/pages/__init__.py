@@ -15,6 +15,7 @@ from .costs import costs
 from .explorers import name_explorers
 from .figures import inline_figures, keep_figures_out_of_summaries
 from .folding import fold_code
+from .formulas import set_formulas
 from .front_door import complete_redirect
 from .html_repairs import mend
 from .icons import draw_icons
@@ -44,6 +45,7 @@ STEPS: tuple[Callable[[BeautifulSoup, str, Site], None], ...] = (
     name_explorers,
     inline_figures,
     keep_figures_out_of_summaries,
+    set_formulas,
     draw_icons,
     mend,
     keep_stills_apart,
@@ -71,11 +73,12 @@ def finish(source: pathlib.Path, written: pathlib.Path, html: pathlib.Path) -> N
     shutil.rmtree(html, ignore_errors=True)
     shutil.copytree(written, html)
     site = Site(source, written, html)
-    for name in site.names:
-        page = site.page(name)
-        for step in STEPS:
-            step(page, name, site)
-        (html / name).write_text(page.decode(formatter=AS_HTML), encoding="utf-8")
+    with site.typesetter:
+        for name in site.names:
+            page = site.page(name)
+            for step in STEPS:
+                step(page, name, site)
+            (html / name).write_text(page.decode(formatter=AS_HTML), encoding="utf-8")
     index_terms(site)
     complete_redirect(site)
     publish(site)

@@ -44,7 +44,7 @@ def _come_alive(page: BeautifulSoup, link: Tag, site: Site) -> None:
     held = page.new_tag("script", attrs={"type": STATE})
     held.string = json.dumps(state)
     page.head.append(held)
-    page.head.append(copy.copy(chapter.select_one('script[src*="widgets/widgets.js"]')))
+    page.head.append(copy.copy(chapter.select_one('script[src*="widgets/wake.js"]')))
 
 
 def _needed(models: dict, first: str) -> dict:

@@ -8,6 +8,7 @@ from address import site_url
 from bs4 import BeautifulSoup
 
 from .about import About, about
+from .typesetter import Typesetter
 
 FIRST = "chapters/intro.html"
 """The page that readers see first, with the map of chapters."""
@@ -39,6 +40,11 @@ class Site:
     def url(self) -> str:
         """The site's public address, with a slash at the end; empty as long as it has none."""
         return site_url(self.source)
+
+    @functools.cached_property
+    def typesetter(self) -> Typesetter:
+        """What sets the formulas of all pages."""
+        return Typesetter()
 
     @functools.cached_property
     def config(self) -> dict:

@@ -16,7 +16,7 @@ USED_BY = (
     ("design-tabs|sphinx-design", "[class^='sd-'], [class*=' sd-']"),
     ("togglebutton|toggleHint|toggleOpenOnPrint", ".toggle, .admonition.dropdown"),
     (r"clipboard\.min|copybutton", ".highlight"),
-    (r"mathjax/|window\.MathJax =", ".math"),
+    (r"mathjax|window\.MathJax =", None),  # `formulas` has set them
     ("searchtools|language_data|searchindex", "#search-results"),
 )
 
@@ -91,6 +91,7 @@ OF_THE_WORKSHOP = (
     "_static/*webpack-macros.html",
     "_static/icons",
     "_static/locales",
+    "_static/mathjax",
     "_static/scripts/fontawesome*",
     "_static/vendor/fontawesome",
     "_static/widgets/*.json",
