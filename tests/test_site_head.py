@@ -41,7 +41,7 @@ def test_pages_load_what_they_use_and_it_is_there(site, parsed):
         assert len(scripts) == len(set(scripts)), name
         assert all(script.has_attr("defer") for script in page.select("script[src]")), name
         assert any("searchindex" in s for s in scripts) == (name == "search.html"), name
-        assert any("mathjax" in s for s in scripts) == bool(page.select(".math")), name
+        assert not any("mathjax" in s for s in scripts), name
         assert not page.select("[src*=togglebutton], [src*=design-tabs], link[rel=preload]"), name
         for asked in (*scripts, *(link["href"].partition("?")[0] for link in page.select("link[rel=stylesheet]"))):
             assert (site / name).parent.joinpath(asked).resolve().exists(), (name, asked)

@@ -12,8 +12,8 @@ DELIMITERS = {r"\(": r"\)", r"\[": r"\]"}
 
 def set_formulas(page: BeautifulSoup, name: str, site: Site) -> None:
     """Put drawing and MathML in the place of each formula's source."""
-    for formula in page.select(".math"):
-        source = formula.get_text().strip()
+    for formula in page.find_all(class_="math"):  # `select` and `get_text` pass over templates, where previews wait
+        source = "".join(formula.find_all(string=True)).strip()
         opening, tex, closing = source[:2], source[2:-2].strip(), source[-2:]
         if DELIMITERS.get(opening) != closing:
             raise ValueError(f"{name}: a formula stands between \\( and \\) or \\[ and \\], not so: {source}")
