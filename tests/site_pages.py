@@ -30,7 +30,7 @@ LANDING = "chapters/intro.html"
 ALIVE = [LANDING, *EXPLORERS]
 """The pages with explorers: the first page borrows one."""
 PROSE = [_page_of(path) for path in sorted(ROOT.glob("chapters/*.md"))]
-PAGES = ["index.html", *PROSE, *EXPLORERS, "search.html", "genindex.html"]
+PAGES = ["index.html", *PROSE, *EXPLORERS, "search.html"]
 
 
 def buffer_of(model, name):

@@ -15,7 +15,7 @@ LANGUAGE = "en"
 LEVEL = "Intermediate"
 LICENCE = "https://creativecommons.org/licenses/by/4.0/"
 CARDS = "_static/cards"
-NOT_FOR_CATALOGUES = ("search.html", "genindex.html")
+NOT_FOR_CATALOGUES = ("search.html",)
 
 
 def describe(page: BeautifulSoup, name: str, site: Site) -> None:
