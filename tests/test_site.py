@@ -200,6 +200,31 @@ def test_a_widget_that_cannot_be_shown_says_so(browser, address):
     page.close()
 
 
+def test_an_explorer_whose_files_do_not_arrive_says_so(browser, address):
+    page = browser.new_page()
+    page.route("**/widgets.js", lambda route: route.abort())
+    page.goto(address + CHAPTER)
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.wait_for_selector('p[role="status"]', timeout=20_000)
+    apologies = page.locator('p[role="status"]').all_text_contents()
+    assert set(apologies) == {
+        "This interactive figure could not be shown (what draws it did not arrive). Reload the page to try again."
+    }
+    page.close()
+
+
+def test_a_chapter_loads_no_explorer_before_the_reader_comes_near(browser, address):
+    page, asked = browser.new_page(), []
+    page.on("request", lambda request: asked.append(request.url))
+    of_explorers = lambda: [url for url in asked if "/explorers/" in url or "/widgets.js" in url]
+    page.goto(address + CHAPTER, wait_until="networkidle")
+    assert any("/wake.js" in url for url in asked) and of_explorers() == []
+    page.evaluate("document.getElementById('explorer-1').scrollIntoView({behavior: 'instant'})")
+    page.wait_for_selector("#explorer-1 .ug-mark", timeout=20_000)
+    assert len(of_explorers()) == 2
+    page.close()
+
+
 LEAST_FIGURES = {"chapters/11_claims.html": 0}  # its pictures are tables
 
 
