@@ -89,6 +89,8 @@ const px = (value) => Math.round(value * 100) / 100;
 
 const text = (x, y, anchor, content) => ['text', { x: px(x), y: px(y), 'text-anchor': anchor }, content];
 const across = (kind, { right }, y) => ['line', { class: kind, x1: MARGIN.left, x2: right, y1: px(y), y2: px(y) }];
+// Seen by no one: a picture that always covers the same place leaves the browser's layers as they are.
+const paperOf = (width, height) => ['rect', { class: 'ug-paper', width, height }];
 const groupOf = (kind, children) => ['g', { class: kind }, children];
 
 /** A path through the finite points; a gap where there is none. */
@@ -104,8 +106,8 @@ function pathOf(points) {
 
 // A round or square mark is the two ends of a line of no length. Where a circle or a rectangle stands is part of its style,
 // which the browser would work out anew for each mark that moves; the ends of a line are not.
-const dot = (cap) => (x, y, r) => ['line', {
-  x1: px(x), y1: px(y), x2: px(x) + 0.01, y2: px(y), 'stroke-linecap': cap, 'stroke-width': px(2 * r),
+const dot = (cap) => (x, y, r) => ['polyline', {
+  points: `${px(x)},${px(y)} ${px(x + 0.01)},${px(y)}`, 'stroke-linecap': cap, 'stroke-width': px(2 * r),
 }];
 const MARKS = {
   circle: dot('round'),
@@ -119,14 +121,11 @@ function markOf(kind, x, y, radius, value, more = {}) {
   return [name, { ...shape, class: 'ug-mark', 'data-value': value, ...more }];
 }
 
-/**
- * Gridlines with their labels and the lower axis, on a paper that no one sees: a picture that always covers the same place
- * leaves the browser's layers as they are. The labels go down from the top, which stays, so that few of them change.
- */
+/** Gridlines with their labels and the lower axis. The labels go down from the top, which stays, so that few of them change. */
 function frameOf(box, ticks, Y, xTicks, X, xLabel) {
-  const down = ticks.toReversed();
+  const down = [...ticks].reverse();
   return [
-    ['rect', { class: 'ug-paper', width: box.width, height: HEIGHT }],
+    paperOf(box.width, HEIGHT),
     groupOf('ug-grid', down.map(([value]) => across('ug-grid-line', box, Y(value)))),
     groupOf('ug-labels', down.map(([value, label]) => text(MARGIN.left - 7, Y(value) + 4, 'end', label))),
     groupOf('ug-labels', [
@@ -196,7 +195,8 @@ function drawMap([svg, over], place, depths, scales, { colour, height, horizon }
   }
   const cross = element('g', { class: 'ug-place' });
   svg.replaceChildren(...cells, labels, lines);
-  over.replaceChildren(cross);
+  fill(over, [paperOf(width, height)]);
+  over.append(cross);
   const put = (d, s) => {
     const [x, y] = [px(left(s) + cellWidth / 2), px(up(d) + cellHeight / 2)];
     const both = `M${x - 9},${y}h18M${x},${y - 9}v18`;
