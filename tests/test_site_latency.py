@@ -12,7 +12,7 @@ def traced(browser, page, act):
     """What Chromium's trace says under a name, from ``act`` until the page has come to rest."""
     session, events, ends = browser.new_browser_cdp_session(), [], []
     session.on("Tracing.dataCollected", lambda part: events.extend(part["value"]))
-    session.on("Tracing.tracingComplete", ends.append)
+    session.on("Tracing.tracingComplete", lambda end: ends.append(end))
     session.send("Tracing.start", {"traceConfig": {"includedCategories": ["devtools.timeline", "blink"]}, "transferMode": "ReportEvents"})
     act()
     page.wait_for_timeout(200)
@@ -34,7 +34,7 @@ def test_a_move_lays_out_and_styles_its_explorer_only(open_page, browser, index)
         layouts = [layout["beginData"] for layout in seen("Layout")]
         assert layouts and all(layout["partialLayout"] for layout in layouts), layouts
         assert 0 < sum(style.get("elementCount", 0) for style in seen("UpdateLayoutTree")) <= 30
-        assert not seen(LAYERS)
+        assert not seen(LAYERS), handle
     moved = "root => { root.querySelector('.ug-tools').style.transform = 'translate(1px)'; }"
     control = traced(browser, page, lambda: root.evaluate(moved))
     assert control(LAYERS), "the trace no longer says when the layers are put together"
@@ -44,6 +44,7 @@ def test_a_handle_stands_where_its_value_is(open_page):
     page = ready(open_page(BOTH))
     _, *handles = sliders(page, 0)
     for handle in handles:
+        handle.press("Home")  # the page scrolls to it
         rail = handle.locator("xpath=ancestor::*[contains(@class, 'noUi-target')]").bounding_box()
         for key, share in (("Home", 0), ("End", 1)):
             handle.press(key)
