@@ -51,6 +51,11 @@ function element(name, attributes = {}, ...children) {
   return node;
 }
 
+/** Puts a text into a node; a text that stands there is changed, since a new one would need its style and lines anew. */
+function write(node, words) {
+  if (node.firstChild?.nodeType === Node.TEXT_NODE) node.firstChild.data = words; else node.textContent = words;
+}
+
 const DESCRIBED = Symbol('what a node was drawn from');
 
 /**
@@ -69,7 +74,7 @@ function fill(parent, described) {
     for (const key of Object.keys(attributes)) if (before.attributes[key] !== attributes[key]) node.setAttribute(key, attributes[key]);
     for (const key of Object.keys(before.attributes)) if (!(key in attributes)) node.removeAttribute(key);
     if (Array.isArray(content)) fill(node, content);
-    else if (content !== undefined && before.content !== content) node.textContent = content;
+    else if (content !== undefined && before.content !== content) write(node, content);
     node[DESCRIBED] = { attributes, content };
     next = node.nextSibling;
   }
@@ -84,6 +89,8 @@ const px = (value) => Math.round(value * 100) / 100;
 
 const text = (x, y, anchor, content) => ['text', { x: px(x), y: px(y), 'text-anchor': anchor }, content];
 const across = (kind, { right }, y) => ['line', { class: kind, x1: MARGIN.left, x2: right, y1: px(y), y2: px(y) }];
+// Seen by no one: a picture that always covers the same place leaves the browser's layers as they are.
+const paperOf = (width, height) => ['rect', { class: 'ug-paper', width, height }];
 const groupOf = (kind, children) => ['g', { class: kind }, children];
 
 /** A path through the finite points; a gap where there is none. */
@@ -97,10 +104,15 @@ function pathOf(points) {
   }).join('');
 }
 
+// A round or square mark is the two ends of a line of no length. Where a circle or a rectangle stands is part of its style,
+// which the browser would work out anew for each mark that moves; the ends of a line are not.
+const dot = (cap) => (x, y, r) => ['polyline', {
+  points: `${px(x)},${px(y)} ${px(x + 0.01)},${px(y)}`, 'stroke-linecap': cap, 'stroke-width': px(2 * r),
+}];
 const MARKS = {
-  circle: (x, y, r) => ['circle', { cx: px(x), cy: px(y), r }],
-  square: (x, y, r) => ['rect', { x: px(x - r), y: px(y - r), width: 2 * r, height: 2 * r }],
-  diamond: (x, y, r) => ['path', { d: `M${px(x)},${px(y - 1.4 * r)}l${1.4 * r},${1.4 * r}l${-1.4 * r},${1.4 * r}l${-1.4 * r},${-1.4 * r}z` }],
+  circle: dot('round'),
+  square: dot('square'),
+  diamond: (x, y, r) => ['polygon', { points: [[0, -1.4], [1.4, 0], [0, 1.4], [-1.4, 0]].map(([i, j]) => `${px(x + i * r)},${px(y + j * r)}`).join(' ') }],
 };
 
 /** A mark of a number that the picture shows; it carries the number, for files and for tests. */
@@ -109,14 +121,16 @@ function markOf(kind, x, y, radius, value, more = {}) {
   return [name, { ...shape, class: 'ug-mark', 'data-value': value, ...more }];
 }
 
-/** Gridlines with their labels and the lower axis. */
+/** Gridlines with their labels and the lower axis. The labels go down from the top, which stays, so that few of them change. */
 function frameOf(box, ticks, Y, xTicks, X, xLabel) {
+  const down = [...ticks].reverse();
   return [
-    groupOf('ug-grid', ticks.map(([value]) => across('ug-grid-line', box, Y(value)))),
+    paperOf(box.width, HEIGHT),
+    groupOf('ug-grid', down.map(([value]) => across('ug-grid-line', box, Y(value)))),
+    groupOf('ug-labels', down.map(([value, label]) => text(MARGIN.left - 7, Y(value) + 4, 'end', label))),
     groupOf('ug-labels', [
-      ...ticks.map(([value, label]) => text(MARGIN.left - 7, Y(value) + 4, 'end', label)),
-      ...xTicks.map((value) => text(X(value), box.floor + 17, 'middle', String(value))),
       text((MARGIN.left + box.right) / 2, HEIGHT - 6, 'middle', xLabel),
+      ...xTicks.map((value) => text(X(value), box.floor + 17, 'middle', String(value))),
     ]),
     across('ug-axis', box, box.floor),
   ];
@@ -181,7 +195,8 @@ function drawMap([svg, over], place, depths, scales, { colour, height, horizon }
   }
   const cross = element('g', { class: 'ug-place' });
   svg.replaceChildren(...cells, labels, lines);
-  over.replaceChildren(cross);
+  fill(over, [paperOf(width, height)]);
+  over.append(cross);
   const put = (d, s) => {
     const [x, y] = [px(left(s) + cellWidth / 2), px(up(d) + cellHeight / 2)];
     const both = `M${x - 9},${y}h18M${x},${y - 9}v18`;
@@ -229,6 +244,18 @@ function followPointer(area, follow) {
   area.addEventListener('pointercancel', () => { from = null; });
 }
 
+/**
+ * A slider's handle stands at a share of its rail (`left`), where the page's style takes its transform away: each change of
+ * a transform makes Chromium put the layers of the whole page together anew.
+ */
+function settleHandles(box) {
+  for (const rail of box.querySelectorAll('.noUi-target')) {
+    const origin = rail.querySelector('.noUi-origin');
+    rail.noUiSlider?.on('update', (_values, _handle, _numbers, _tapped, [share]) => { origin.style.left = `${share}%`; });
+    rail.classList.toggle('ug-rail', 'noUiSlider' in rail);
+  }
+}
+
 function legendEntry(kind, mark, label) {
   const swatch = element('svg', { viewBox: '0 0 30 12', 'aria-hidden': 'true', class: mark ? `ug-${kind}` : '' });
   fill(swatch, [
@@ -250,7 +277,8 @@ function mount({ model, el }, own) {
   const depths = model.get('depths');
   const scales = model.get('weight_scales');
   const curveSvg = element('svg', { role: 'img' });
-  const sentence = element('p', { class: 'ug-sentence', id: `ug-${Math.random().toString(36).slice(2)}` });
+  const words = element('span');
+  const sentence = element('p', { class: 'ug-sentence', id: `ug-${Math.random().toString(36).slice(2)}` }, words);
   const maps = own.maps.map((map) => {
     const layers = [element('svg', { 'aria-hidden': 'true' }), element('svg', { 'aria-hidden': 'true', class: 'ug-over' })];
     const area = element('div', {
@@ -299,7 +327,7 @@ function mount({ model, el }, own) {
     for (const map of atlas) map.put(view.d, view.s);
     const said = own.sentence(view);
     if (sentence.textContent !== said) {
-      sentence.textContent = said;
+      write(words, said);
       curveSvg.setAttribute('aria-label', `${own.curveLabel}. ${said}`);
       if (!tools.playing()) speakSoon();
     }
@@ -323,14 +351,21 @@ function mount({ model, el }, own) {
   const resize = new ResizeObserver(() => {
     if (!box) { // now it stands in the page, beside its sliders
       box = root.closest('.widget-vbox');
+      if (box) settleHandles(box);
       box?.addEventListener('focusin', keepKeys, { signal: ended.signal });
       for (const kind of ['pointerdown', 'keydown']) box?.addEventListener(kind, touched, { capture: true, signal: ended.signal });
     }
     if (measure().every((width, i) => width === widths[i])) return;
+    sentence.style.removeProperty('--ug-lines');
     cancelAnimationFrame(frame);
     frame = requestAnimationFrame(() => { atlas = null; draw(); });
   });
   resize.observe(root);
+  // The sentence's place has the height of the most that it has held: what stands below stays where it is.
+  const grow = new ResizeObserver(() => {
+    if (words.offsetHeight > sentence.clientHeight) sentence.style.setProperty('--ug-lines', `${words.offsetHeight}px`);
+  });
+  grow.observe(words);
 
   maps.forEach(({ area }, i) => {
     followPointer(area, (event) => { const { d, s } = atlas[i].at(event); go(d, s); });
@@ -348,6 +383,7 @@ function mount({ model, el }, own) {
     tools.leave();
     ended.abort();
     resize.disconnect();
+    grow.disconnect();
     cancelAnimationFrame(frame);
     clearTimeout(speech);
   };

@@ -112,7 +112,7 @@ function toolsOf({ model, own, root, panels, sentence, at, go, put, settled }) {
   const home = [model.get('depth'), model.get('weight_scale')];
   const page = model.get('place');
   const note = element('p', { class: 'ug-note', role: 'status' });
-  const say = (...what) => note.replaceChildren(...what);
+  const say = (...what) => { if (what.length || note.hasChildNodes()) note.replaceChildren(...what); };
 
   const axes = {
     scale: { tool: toolButton('play', '', ''), count: scales.length, called: { short: 'σ_w', long: 'weight scale' } },
