@@ -24,6 +24,7 @@ PACKAGE = ROOT / "src" / "course_utils"
 ORDER = [
     "_build",
     "_checks",
+    "_hosts",
     "_kept",
     "_programs",
     "_shapes",

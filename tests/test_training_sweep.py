@@ -143,25 +143,12 @@ def test_a_sweep_that_cannot_fit_says_so_and_one_in_parts_too(digits, monkeypatc
     assert capsys.readouterr().out.startswith("sweep_training: 40 runs side by side would take 0.0 GB; 6 go at a time")
 
 
-SMALL = """
-import sys
-import jax, numpy as np, optax
-{before}
-from course_utils import NetworkConfig, load_digits, sweep_training
-sweep = sweep_training(NetworkConfig(1), load_digits(), optimizer=optax.adam(0.01), steps=5, depths=[1, 4],
-                       weight_scales=[0.7, 1.0, 1.5], seeds=[0, 1, 2], batch_size=32)
-np.save(sys.argv[1], np.stack([sweep.loss, sweep.accuracy]))
-print(jax.device_count(), jax.local_device_count())
-"""
-
-
-def start(script, *arguments, cache, devices=1):
+def start(*command, cache, devices=1):
     """A process of its own with so many simulated devices."""
     flags = f"--xla_force_host_platform_device_count={devices}"
     where = {"COURSE_UTILS_CACHE": str(cache), "PYTHONPATH": str(ROOT / "src"), "XLA_FLAGS": flags, "COURSE_BUILD": "0"}
     return subprocess.Popen(
-        [sys.executable, "-c", script, *map(str, arguments)], env={**os.environ, **where}, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        [sys.executable, *map(str, command)], env={**os.environ, **where}, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
 
 
@@ -173,25 +160,29 @@ def end(process):
 
 @pytest.mark.slow
 def test_eight_devices_and_two_processes_give_the_bytes_of_one_device(tmp_path):
-    alone = SMALL.format(before="")
-    assert end(start(alone, tmp_path / "one.npy", cache=tmp_path / "a")) == "1 1\n"
-    assert end(start(alone, tmp_path / "eight.npy", cache=tmp_path / "b", devices=8)) == "8 8\n"
-    one = np.load(tmp_path / "one.npy")
-    assert np.isfinite(one).all()
-    np.testing.assert_array_equal(np.load(tmp_path / "eight.npy"), one)
+    def command(name, *more):
+        return ROOT / "examples" / "many_hosts.py", "--seeds", 2, "--steps", 4, "--out", tmp_path / name, *more
+
+    def same(name):
+        with np.load(tmp_path / name) as found, np.load(tmp_path / "one.npz") as one:
+            assert np.isfinite(one["loss"]).all() and set(found) == set(one) == {"log10_norms", "loss", "accuracy"}
+            return all(found[array].tobytes() == one[array].tobytes() for array in one)
+
+    assert end(start(*command("one.npz"), cache=tmp_path / "a")).startswith("1 devices of 1 processes")
+    assert end(start(*command("eight.npz"), cache=tmp_path / "b", devices=8)).startswith("8 devices of 1 processes")
+    assert same("eight.npz")
     for _ in range(2):
         with socket.socket() as free:
             free.bind(("localhost", 0))
             address = f"localhost:{free.getsockname()[1]}"
-        joins = f"jax.distributed.initialize(coordinator_address='{address}', num_processes=2, process_id=int(sys.argv[2]))"
-        script = SMALL.format(before=joins)
-        pair = [start(script, tmp_path / f"host{i}.npy", i, cache=tmp_path / f"cache{i}", devices=2) for i in (0, 1)]
-        for i, process in enumerate(pair):
-            assert end(process).endswith("4 2\n")
-            np.testing.assert_array_equal(np.load(tmp_path / f"host{i}.npy"), one)
+        joins = "--coordinator", address, "--hosts", 2, "--host"
+        pair = [start(*command("two.npz", *joins, i), cache=tmp_path / f"cache{i}", devices=2) for i in (0, 1)]
+        told = [end(process) for process in pair]
+        assert "4 devices of 2 processes" in told[0] and "devices" not in told[1]
+        assert same("two.npz")
         (kept,) = (tmp_path / "cache0").glob("*.npy")
         assert not list((tmp_path / "cache1").glob("*.npy"))  # one process writes
-        np.save(kept, np.load(kept)[:5])  # and the second time all processes go on from what it finds
+        np.save(kept, np.load(kept)[:25])  # and the second time all go on from what it finds
 
 
 LONG = """
@@ -206,7 +197,7 @@ print("trained", sweep.loss.shape)
 @pytest.mark.slow
 def test_what_is_trained_when_it_is_stopped_is_kept(tmp_path, monkeypatch, digits):
     seeds = 200
-    process = start("import signal; signal.signal(signal.SIGINT, signal.default_int_handler)" + LONG.format(seeds=seeds), cache=tmp_path)
+    process = start("-c", "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)" + LONG.format(seeds=seeds), cache=tmp_path)
     while not list(tmp_path.glob("*.npy")):  # the first depth is trained and kept
         time.sleep(0.1)
         assert process.poll() is None

@@ -23,6 +23,7 @@ from tqdm.auto import tqdm
 from . import training_engine
 from ._build import in_build
 from ._checks import finite_number, non_empty, nonnegative_int, positive_int
+from ._hosts import of_first_process, on_this_host
 from ._kept import keep_rows, kept_rows
 from ._programs import optimizer_programs
 from ._shapes import Float
@@ -155,7 +156,7 @@ class _Grid:
             draws, scales, batches, self._inputs, self._labels, np.int32(depth), self._numbers,
             steps=self.steps, config=self._config, programs=self._programs, mesh=self.mesh,
         )  # fmt: skip
-        return np.stack([_on_this_host(curve)[: len(runs)] for curve in curves], axis=1)
+        return np.stack([on_this_host(curve)[: len(runs)] for curve in curves], axis=1)
 
     def fingerprint(self) -> str:
         """A name for the content: arguments, code, versions, and the optimizer by what it computes."""
@@ -196,33 +197,12 @@ def _memory() -> float:
         return float("inf")
 
 
-def _on_this_host(array: jax.Array) -> np.ndarray:
-    """All of an array that is split over the devices of one process or many."""
-    if jax.process_count() == 1:
-        return np.asarray(array)
-    from jax.experimental import multihost_utils
-
-    return multihost_utils.process_allgather(array, tiled=True)
-
-
-def _rows_of_first_process(rows: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """What the first process has kept, so that all go on from the same run."""
-    if jax.process_count() == 1:
-        return rows
-    from jax.experimental import multihost_utils
-
-    count = int(multihost_utils.broadcast_one_to_all(np.int32(len(rows))))
-    filled = np.zeros((count, *shape[1:]), np.float32)
-    filled[: len(rows)] = rows[:count]
-    return np.asarray(multihost_utils.broadcast_one_to_all(filled))
-
-
 def _all_rows(grid: _Grid, progress: bool) -> np.ndarray:
     """Loss and accuracy of every run, ``[runs, 2, steps]``: those that are kept, and the others trained."""
     key, first = grid.fingerprint(), jax.process_index() == 0
     grid.check_memory()
     rows = np.empty(grid.shape, np.float32)
-    found = _rows_of_first_process(kept_rows(key, grid.shape), grid.shape)
+    found = of_first_process(kept_rows(key, grid.shape))
     done = saved = len(found)
     rows[:done] = found
     if done == len(rows):
