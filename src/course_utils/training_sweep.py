@@ -94,7 +94,7 @@ def sweep_training(
         `TrainingSweep`, its arrays of shape ``[depths, weight_scales, seeds, steps]``. Runs that overflow are recorded.
 
     Raises:
-        ValueError: where an argument is empty or out of range, or data set and network do not fit.
+        ValueError: where an argument is empty or out of range, data set and network do not fit, or memory is too small.
 
     >>> import optax
     >>> from course_utils import NetworkConfig, load_digits
@@ -174,7 +174,7 @@ class _Grid:
         on_cpu = self.mesh.devices.flat[0].platform == "cpu"
         needed = 4 * math.prod(self.shape) + on_cpu * self.together * self._of_one
         if needed > _memory():
-            raise MemoryError(
+            raise ValueError(
                 f"{len(self.runs):,} runs of {self.steps:,} steps need {needed / 1e9:.1f} GB, and this machine has "
                 f"{_memory() / 1e9:.1f} GB: take fewer runs or steps a call, or smaller networks"
             )
