@@ -20,7 +20,6 @@ import sys
 import tempfile
 from typing import NamedTuple
 
-import nbformat
 from workloads import GRID, MOVES
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -53,8 +52,10 @@ ROWS = (
     Row("B2", "first results at 8 depths / Equinox", "first_ours", "first_equinox", 1),
     Row("B3", "a move, depth 10 / PyTorch", "move_10_ours", "move_10_torch", 1.0, at_most=True),
     Row("B3", "a move, depth 100 / PyTorch", "move_100_ours", "move_100_torch", 0.7, at_most=True),
-    Row("B5", "training grid / PyTorch loop", "training_ours", "training_torch", 3),
-    Row("B5", "training grid / loop of jitted steps", "training_ours", "training_jitted", 1.15),
+    Row("B5", "training grid, compiled / PyTorch loop", "training_compiled_ours", "training_torch", 3),
+    Row("B5", "training grid, compiled / loop of jitted steps", "training_compiled_ours", "training_compiled_jitted", 1.15),
+    Row("B5", "training grid, compilation included / PyTorch loop", "training_ours", "training_torch", 3),
+    Row("B5", "training grid, compilation included / jitted steps", "training_ours", "training_jitted", 1.15),
     Row("B6", "robust norms / plain norms", "grid_ours", "grid_plain", 1.12, at_most=True),
     Row("B8", "depth 5 in a store for 1024 / compiled alone", "shallow_ours", "shallow_alone", 1.3, at_most=True),
     Row("G1", "course grade, a submission / nbgrader autograde", "grading_ours", "grading_nbgrader", 3),
@@ -137,21 +138,24 @@ def explorer_moves() -> list[dict]:
     ]  # fmt: skip
 
 
-def chapters() -> list[dict]:
-    """B9, B10: what each chapter took when the book was last built."""
-    from jupyter_cache import get_cache
-
-    cache, results = get_cache(ROOT / "_build" / ".jupyter_cache"), []
-    for path in sorted((ROOT / "chapters").glob("*.ipynb")):
-        try:
-            cost = cache.match_cache_notebook(nbformat.read(path, as_version=4)).data
-        except KeyError:
-            sys.exit(f"{path.stem} has not been built: run make book first.")
-        seconds, peak = cost["execution_seconds"], cost["peak_bytes"]
-        results.append(fact("B9", f"{path.stem}, two at a time", f"{seconds:.0f} s", "", True))
-        results.append(fact("B10", f"{path.stem}, peak memory", f"{peak / 1e6:.0f} MB", "≤ 1500 MB", peak <= 1.5e9))
-    total = sum(float(result["value"].split()[0]) for result in results if result["id"] == "B9")
-    results.append(fact("B9", "all chapters, on two cores", f"about {total / 2:.0f} s", "≤ 600 s", total / 2 <= 600))
+def chapters(build: pathlib.Path = ROOT / "_build") -> list[dict]:
+    """B9, B10: what the book's build took, and each chapter in it, as the build itself wrote down."""
+    costs, times = build / "executed" / "costs.json", build / "times.json"
+    if not costs.exists():
+        sys.exit("The book has not been built: run make book first.")
+    results, times = [], json.loads(times.read_text()) if times.exists() else {}
+    for name, cost in sorted(json.loads(costs.read_text()).items()):
+        chapter, seconds, peak = name.removesuffix(".ipynb"), cost["execution_seconds"], cost["peak_bytes"]
+        results.append(fact("B9", f"{chapter}, beside others", f"{seconds:.0f} s", "", True))
+        if peak:  # some systems do not tell
+            results.append(fact("B10", f"{chapter}, peak memory", f"{peak / 1e6:.0f} MB", "≤ 1500 MB", peak <= 1.5e9))
+    for kind, target in (("cold", 600), ("warm", 60)):
+        name, took = f"the whole build, {kind}", times.get(kind)
+        if took:
+            result = f"{took['seconds']:.0f} s on {took['cores']} cores"
+            results.append(fact("B9", name, result, f"≤ {target} s", took["seconds"] <= target))
+        else:
+            results.append(fact("B9", name, "not measured: make book", f"≤ {target} s", False))
     return results
 
 

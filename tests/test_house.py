@@ -24,6 +24,9 @@ PACKAGE = ROOT / "src" / "course_utils"
 ORDER = [
     "_build",
     "_checks",
+    "_hosts",
+    "_kept",
+    "_programs",
     "_shapes",
     "datasets",
     "initializers",
@@ -32,6 +35,7 @@ ORDER = [
     *list(course_utils._PUBLIC)[3:],
 ]
 ORDER.insert(ORDER.index("explorer"), "_explorer_base")
+ORDER.insert(ORDER.index("training_sweep"), "training_engine")
 # The same inside the two packages at the end, which know of all above them.
 EXERCISES = ["attempt", "exercise", "verdicts", "judging", "reference", *CHAPTERS, "catalogue", "student", "asserting"]
 GRADING = [

@@ -23,6 +23,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 
 import nbformat
 import yaml
@@ -131,6 +132,17 @@ def _keep_costs(chapters: list[pathlib.Path], output: pathlib.Path) -> None:
     (output / "executed" / "costs.json").write_text(json.dumps(costs, indent=1))
 
 
+def _keep_time(output: pathlib.Path, seconds: float) -> None:
+    """Write what this build took into ``times.json``, as cold where it ran every chapter, as warm where it ran none."""
+    ran, chapters = (len(list((output / "executed").glob(kind))) for kind in ("*.log", "*.ipynb"))
+    kind = {chapters: "cold", 0: "warm"}.get(ran)
+    if kind:
+        path = output / "times.json"
+        times = json.loads(path.read_text()) if path.exists() else {}
+        times[kind] = {"seconds": seconds, "cores": os.cpu_count()}
+        path.write_text(json.dumps(times, indent=1))
+
+
 def _execute_book(source: pathlib.Path, wheel: pathlib.Path, output: pathlib.Path) -> list[str]:
     """Run every chapter, the one that collects the others' claims last. Returns the failures."""
     timeout = yaml.safe_load((source / "_config.yml").read_text(encoding="utf-8"))["execute"].get(
@@ -155,7 +167,7 @@ def _execute_book(source: pathlib.Path, wheel: pathlib.Path, output: pathlib.Pat
 
 def build(source: pathlib.Path) -> int:
     """Build ``source`` into its ``_build/html``; 0 where all went well."""
-    output = source / "_build"
+    output, started = source / "_build", time.perf_counter()
     # The grader runs in no chapter.
     package = [path for path in (ROOT / "src" / "course_utils").rglob("*.py") if "grading" not in path.parts]
     sphinx = output / "sphinx"
@@ -190,6 +202,7 @@ def build(source: pathlib.Path) -> int:
     finish(source, sphinx / "_build" / "html", output / "html")
     ship(source, output / "html", wheel)
     write_for_colab(source, output / "notebooks")
+    _keep_time(output, time.perf_counter() - started)
     return 0
 
 

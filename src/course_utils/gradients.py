@@ -149,7 +149,7 @@ def log10_layer_gradient_norms(
     True
     """
     check_shapes(params, inputs, labels, config)
-    mesh = norm_engine.Mesh(np.array(jax.devices()[:1]), ("configurations",))
+    mesh = norm_engine.Mesh(np.array(jax.local_devices()[:1]), ("configurations",))
     capacity = norm_engine.capacity_for(config.depth, np.shape(inputs)[0], config.width)
     weight, _ = norm_engine.log10_norms(
         [norm_engine.stack_layers(params, capacity)], inputs, labels,

@@ -45,6 +45,7 @@ import numpy as np
 from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from ._hosts import on_this_host
 from .networks import Layer, NetworkConfig, Params, post
 
 _WINDOW = 24
@@ -352,7 +353,7 @@ def log10_norms(
             _stores[shape, dtype, mesh] = store
             for table, curve in zip(tables, curves, strict=True):
                 # [devices, draws, scales a device, …] to [draws, scales, …]
-                by_draw = np.asarray(curve)[..., : len(places), :deepest].swapaxes(0, 1)
+                by_draw = on_this_host(curve)[..., : len(places), :deepest].swapaxes(0, 1)
                 by_draw = by_draw.reshape(len(draws), together, len(places), deepest)
                 table[:, s : s + used, places] = by_draw[:, :used]
         on_step(len(draws) * used)

@@ -18,6 +18,7 @@ from tqdm.auto import tqdm
 
 from ._build import in_build
 from ._checks import nonnegative_int, positive_int
+from ._programs import optimizer_programs
 from ._shapes import Float
 from .datasets import Dataset
 from .gradients import hidden_weight_norms
@@ -77,15 +78,18 @@ def _loss_and_accuracy(params, inputs, labels, config):
 
 
 @partial(jax.jit, static_argnames=("config", "update"), donate_argnames=("params", "state"))
-def _run_steps(params, state, inputs, labels, batches, count, *, config, update):
-    """``count`` steps, at most ``_STEPS_PER_CALL`` of them; the count is data, so a rest needs no new compilation."""
+def _run_steps(params, state, inputs, labels, batches, count, numbers, *, config, update):
+    """``count`` steps, at most ``_STEPS_PER_CALL`` of them.
+
+    The count and the optimizer's numbers are data: a rest, or another learning rate, needs no new compilation.
+    """
 
     def step(i, carry):
         params, state, records = carry
         x, y = (inputs, labels) if batches is None else (inputs[batches[i]], labels[batches[i]])
         value_and_grad = jax.value_and_grad(_loss_and_accuracy, has_aux=True)
         (loss, accuracy), gradient = value_and_grad(params, x, y, config)
-        updates, state = update(gradient, state, params)
+        updates, state = update(numbers, gradient, state, params)
         new_params = optax.apply_updates(params, updates)
         now = {
             "loss": loss,
@@ -166,6 +170,9 @@ def train(
     state = jax.tree.map(
         lambda leaf: leaf.copy() if isinstance(leaf, jax.Array) else leaf, optimizer.init(params)
     )
+    _, (update, numbers) = optimizer_programs(optimizer, params)
+    # What is data must not be part of the compilation's key.
+    config = config.replace(weight_scale=1.0, bias_scale=0.0, initializer="scaled_normal")
     records = []
     with tqdm(
         total=steps, desc="training", unit="step", leave=False, disable=not progress or in_build()
@@ -174,7 +181,7 @@ def train(
             count = min(_STEPS_PER_CALL, steps - start)
             chosen = batches and jnp.asarray(np.stack([next(batches) for _ in range(_STEPS_PER_CALL)]))
             params, state, chunk = _run_steps(
-                params, state, inputs, labels, chosen, count, config=config, update=optimizer.update
+                params, state, inputs, labels, chosen, count, numbers, config=config, update=update
             )
             records.append({name: np.asarray(values)[:count] for name, values in chunk.items()})
             bar.update(count)

@@ -1,15 +1,15 @@
-"""Short trainings over a grid of depths × weight scales × seeds, from one compilation.
+"""Short trainings over a grid of depths × weight scales × seeds, from one compilation (see `training_engine`).
 
-`train` compiles anew for each depth. Here depth is data, as in the norm engine: a network of depth d is the first d
-layers of a stack, and a loop of traced length walks them. JAX cannot differentiate such a loop in reverse, so
-`_hidden_stack` brings its own derivative: the forward loop keeps each layer's input, and the backward loop takes the
-cotangent through the same layer function, from the last layer to the first.
+Results are kept on disk by content: the same networks, data, optimizer and code are not trained twice. A sweep that is
+stopped keeps the runs that are finished, and the same call goes on from there.
 
-Results are kept on disk by content: the same networks, data, optimizer and code are not trained twice.
+On many hosts (`jax.distributed`) each process makes the same call, the runs are split over all their devices, and each
+process gets all results. What is kept is read and written by the first process.
 """
 
 import functools
 import hashlib
+import math
 import os
 import pathlib
 from typing import NamedTuple
@@ -18,17 +18,30 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax import lax
 from tqdm.auto import tqdm
 
-from ._build import cache_folder, in_build
+from . import training_engine
+from ._build import in_build
 from ._checks import finite_number, non_empty, nonnegative_int, positive_int
+from ._hosts import of_first_process, on_this_host
+from ._kept import keep_rows, kept_rows
+from ._programs import optimizer_programs
 from ._shapes import Float
 from .datasets import Dataset
-from .networks import Layer, NetworkConfig, affine, cross_entropy, init_params, post
+from .networks import NetworkConfig, init_params
+from .norm_engine import default_mesh
 from .training import batch_indices, check_fit
 
-_SOURCES = ("datasets", "initializers", "networks", "training", "training_sweep")
+_SOURCES = (
+    "_programs",
+    "datasets",
+    "initializers",
+    "networks",
+    "training",
+    "training_engine",
+    "training_sweep",
+)
+_DRAWS_KEPT = 4  # of the seeds last used: three are common, and each depth asks for them anew
 
 
 class TrainingSweep(NamedTuple):
@@ -46,84 +59,6 @@ class TrainingSweep(NamedTuple):
     def final_accuracy(self) -> Float[np.ndarray, "depths weight_scales seeds"]:
         """Mean accuracy over the last tenth of the steps."""
         return self.accuracy[..., -max(1, self.accuracy.shape[-1] // 10) :].mean(-1)
-
-
-def _layer(layer: Layer, h, config: NetworkConfig):
-    return post(layer, affine(layer, h), h, config)
-
-
-def _at(stack: Layer, i) -> Layer:
-    return jax.tree.map(lambda leaf: lax.dynamic_index_in_dim(leaf, i, 0, keepdims=False), stack)
-
-
-@functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
-def _hidden_stack(stack: Layer, h, count, config: NetworkConfig):
-    """``h`` taken through the first ``count`` layers of ``stack``; ``count`` is data."""
-    return _forward(stack, h, count, config)[0]
-
-
-def _forward(stack, h, count, config):
-    capacity = stack.weight.shape[0]
-
-    def step(i, carry):
-        h, store = carry
-        return _layer(_at(stack, i), h, config), lax.dynamic_update_index_in_dim(store, h, i, 0)
-
-    h, store = lax.fori_loop(0, count, step, (h, jnp.zeros((capacity, *h.shape), h.dtype)))
-    return h, (stack, store, count)
-
-
-def _backward(config, kept, g):
-    stack, store, count = kept
-
-    def step(j, carry):
-        g, gradient = carry
-        i = count - 1 - j
-        _, pull_back = jax.vjp(lambda layer, h: _layer(layer, h, config), _at(stack, i), store[i])
-        of_layer, g = pull_back(g)
-        put = lambda array, value: lax.dynamic_update_index_in_dim(array, value, i, 0)
-        return g, jax.tree.map(put, gradient, of_layer)
-
-    g, gradient = lax.fori_loop(0, count, step, (g, jax.tree.map(jnp.zeros_like, stack)))
-    return gradient, g, np.zeros((), jax.dtypes.float0)
-
-
-_hidden_stack.defvjp(_forward, _backward)
-
-
-def _loss_and_accuracy(params, inputs, labels, depth, config):
-    h = _hidden_stack(params.hidden, _layer(params.first, inputs, config), depth - 1, config)
-    logits = affine(params.readout, h)
-    return cross_entropy(logits, labels), (logits.argmax(-1) == labels).mean()
-
-
-@functools.partial(jax.jit, static_argnames=("config", "optimizer", "together"))
-def _run_grid(params, inputs, labels, batches, depth, scales, *, config, optimizer, together):
-    """Loss and accuracy ``[seeds, weight_scales, steps]`` of trainings at one depth, which is data.
-
-    ``params`` has a leading axis of seeds, drawn at weight scale 1. ``batches`` is ``[seeds, steps, batch]``. So many
-    runs as ``together`` says go side by side.
-    """
-    value_and_grad = jax.value_and_grad(_loss_and_accuracy, has_aux=True)
-
-    def run(seed_and_scale):
-        seed, scale = seed_and_scale
-        own = jax.tree.map(lambda leaf: leaf[seed], params)
-        scaled = lambda layer: layer._replace(weight=scale * layer.weight)
-        own = own._replace(first=scaled(own.first), hidden=scaled(own.hidden))
-
-        def step(carry, batch):
-            own, state = carry
-            result, gradient = value_and_grad(own, inputs[batch], labels[batch], depth, config)
-            updates, state = optimizer.update(gradient, state, own)
-            return (optax.apply_updates(own, updates), state), result
-
-        return lax.scan(step, (own, optimizer.init(own)), batches[seed])[1]
-
-    seeds = batches.shape[0]
-    runs = jnp.repeat(jnp.arange(seeds), scales.shape[0]), jnp.tile(scales, seeds)
-    records = lax.map(run, runs, batch_size=together)
-    return jax.tree.map(lambda leaf: leaf.reshape(seeds, scales.shape[0], -1), records)
 
 
 def sweep_training(
@@ -159,7 +94,7 @@ def sweep_training(
         `TrainingSweep`, its arrays of shape ``[depths, weight_scales, seeds, steps]``. Runs that overflow are recorded.
 
     Raises:
-        ValueError: where an argument is empty or out of range, or data set and network do not fit.
+        ValueError: where an argument is empty or out of range, data set and network do not fit, or memory is too small.
 
     >>> import optax
     >>> from course_utils import NetworkConfig, load_digits
@@ -173,75 +108,127 @@ def sweep_training(
     seeds = non_empty("seeds", seeds, nonnegative_int)
     steps = positive_int("steps", steps)
     check_fit(config, dataset, optimizer, batch_size)
-    base = config.replace(depth=max(max(depths), 2), weight_scale=1.0)
-    draws = [init_params(base, key=jax.random.key(seed)) for seed in seeds]
-    grid = (
-        np.asarray(depths),
-        np.asarray(weight_scales),
-        np.asarray(seeds),
-        np.asarray((steps, batch_size or 0)),
-    )
-    key = _fingerprint(base, optimizer, draws[0], *grid, dataset.inputs, dataset.labels)
-    loss, accuracy = _cached(
-        key,
-        lambda: _train_grid(
-            base, dataset, optimizer, steps, draws, depths, weight_scales, seeds, batch_size, progress
-        ),
-    )
+    grid = _Grid(config, dataset, optimizer, steps, depths, weight_scales, seeds, batch_size)
+    rows = _all_rows(grid, progress).reshape(len(depths), len(seeds), len(weight_scales), 2, steps)
+    loss, accuracy = np.moveaxis(rows, (3, 1), (0, 3))
     return TrainingSweep(depths, weight_scales, seeds, loss, accuracy)
 
 
-def _train_grid(base, dataset, optimizer, steps, draws, depths, weight_scales, seeds, batch_size, progress):
-    """Loss and accuracy, ``[2, depths, weight_scales, seeds, steps]``."""
-    params = jax.tree.map(lambda *leaves: jnp.stack(leaves), *draws)
-    inputs, labels = jnp.asarray(dataset.inputs, dtype=float), jnp.asarray(dataset.labels)
-    batches = np.stack([batch_indices(len(inputs), batch_size, seed, steps) for seed in seeds])
-    # On a CPU one run's layers fit into the cache, and several side by side do not; an accelerator wants them all.
-    together = 1 if jax.default_backend() == "cpu" else len(seeds) * len(weight_scales)
-    # What is data must not be part of the compilation's key.
-    config = base.replace(depth=1, bias_scale=0.0, initializer="scaled_normal")
-    records = np.empty((2, len(depths), len(weight_scales), len(seeds), steps), np.float32)
-    with tqdm(
-        depths, desc="training sweep", unit="depth", leave=False, disable=not progress or in_build()
-    ) as bar:
-        for d, depth in enumerate(bar):
-            result = _run_grid(
-                params, inputs, labels, batches, depth, jnp.asarray(weight_scales, dtype=float),
-                config=config, optimizer=optimizer, together=together,
-            )  # fmt: skip
-            for record, values in zip(records, result, strict=True):
-                record[d] = np.asarray(values).swapaxes(0, 1)
-    return records
+class _Grid:
+    """A sweep's runs in a row, depth by depth and then seed by seed, and what they share."""
+
+    def __init__(self, config, dataset, optimizer, steps, depths, weight_scales, seeds, batch_size):
+        self.runs = [(d, scale, seed) for d in depths for seed in seeds for scale in weight_scales]
+        self.runs_a_depth = len(seeds) * len(weight_scales)
+        self.shape = len(self.runs), 2, steps
+        self.mesh, self.steps, self._batch_size = default_mesh(), steps, batch_size
+        # A shallower network is the beginning of a deeper one, so the deepest one's draw serves all.
+        self._base = config.replace(depth=max(max(depths), 2), weight_scale=1.0)
+        # What is data must not be part of the compilation's key.
+        self._config = config.replace(depth=1, weight_scale=1.0, bias_scale=0.0, initializer="scaled_normal")
+        self._inputs = np.asarray(dataset.inputs, jnp.result_type(float))
+        self._labels = np.asarray(dataset.labels)
+        self.of_seed = functools.lru_cache(_DRAWS_KEPT)(self._of_seed)
+        draw, batches = self.of_seed(seeds[0])
+        self._programs, self._numbers = zip(*optimizer_programs(optimizer, draw), strict=True)
+        state = jax.eval_shape(optimizer.init, draw)
+        batch = batch_size or len(self._inputs)
+        self._of_one = training_engine.bytes_of_a_run(draw, batches, state, batch)
+        a_device = training_engine.runs_a_device(self.runs_a_depth, self._of_one, self.mesh)
+        self.together = a_device * self.mesh.size
+
+    def _of_seed(self, seed):
+        """A seed's parameters and its batches, ``[steps, batch]``, or None where a step takes all samples."""
+        draw = jax.tree.map(np.asarray, init_params(self._base, key=jax.random.key(seed)))
+        if self._batch_size is None:
+            return draw, None
+        return draw, batch_indices(len(self._inputs), self._batch_size, seed, self.steps)
+
+    def train(self, start: int) -> np.ndarray:
+        """Loss and accuracy, ``[runs, 2, steps]``, of the runs from number ``start``: those that go into one call."""
+        end = (start // self.runs_a_depth + 1) * self.runs_a_depth  # a call takes one depth
+        runs = self.runs[start : min(start + self.together, end)]
+        filled = runs + runs[-1:] * (self.together - len(runs))
+        depth, _, _ = filled[0]
+        own = [(*self.of_seed(seed), np.asarray(scale, self._inputs.dtype)) for _, scale, seed in filled]
+        draws, batches, scales = jax.tree.map(lambda *leaves: np.stack(leaves), *own)
+        curves = training_engine.train_runs(
+            draws, scales, batches, self._inputs, self._labels, np.int32(depth), self._numbers,
+            steps=self.steps, config=self._config, programs=self._programs, mesh=self.mesh,
+        )  # fmt: skip
+        return np.stack([on_this_host(curve)[: len(runs)] for curve in curves], axis=1)
+
+    def fingerprint(self) -> str:
+        """A name for the content: arguments, code, versions, and the optimizer by what it computes."""
+        here, digest = pathlib.Path(__file__).parent, hashlib.sha256()
+        what = self._base, self._batch_size, self.shape, [program.text for program in self._programs]
+        digest.update(repr((what, self.runs, jax.__version__, jax.default_backend())).encode())
+        for name in _SOURCES:
+            digest.update((here / f"{name}.py").read_bytes())
+        for array in (self._inputs, self._labels, *jax.tree.leaves(self._numbers)):
+            digest.update(np.asarray(array).tobytes())
+        return digest.hexdigest()[:32]
+
+    def check_memory(self) -> None:
+        """Raise where curves, and runs on a CPU, cannot fit into this machine's memory."""
+        on_cpu = self.mesh.devices.flat[0].platform == "cpu"
+        needed = 4 * math.prod(self.shape) + on_cpu * self.together * self._of_one
+        if needed > _memory():
+            raise ValueError(
+                f"{len(self.runs):,} runs of {self.steps:,} steps need {needed / 1e9:.1f} GB, and this machine has "
+                f"{_memory() / 1e9:.1f} GB: take fewer runs or steps a call, or smaller networks"
+            )
+
+    def tell_parts(self) -> None:
+        """Say where an accelerator's memory cannot hold a depth's runs all at once."""
+        if self.mesh.devices.flat[0].platform != "cpu" and self.together < self.runs_a_depth:
+            print(
+                f"sweep_training: {self.runs_a_depth:,} runs side by side would take "
+                f"{self.runs_a_depth * self._of_one / 1e9:.1f} GB; {self.together:,} go at a time, "
+                f"{self.together * self._of_one / 1e9:.1f} GB."
+            )
 
 
-def _fingerprint(config, optimizer, params, *arrays) -> str:
-    """A name for a sweep's content: arguments, code, versions, and the optimizer by what it computes."""
-    state = optimizer.init(params)
-    update = jax.make_jaxpr(optimizer.update)(params, state, params)
-    here = pathlib.Path(__file__).parent
-    digest = hashlib.sha256(
-        repr((config, jax.__version__, jax.default_backend(), str(update.jaxpr))).encode()
-    )
-    for name in _SOURCES:
-        digest.update((here / f"{name}.py").read_bytes())
-    for array in (*arrays, *update.consts, *jax.tree.leaves(state)):
-        digest.update(np.asarray(array).tobytes())
-    return digest.hexdigest()[:32]
-
-
-def _cached(key: str, compute):
-    """What ``compute()`` returned when it last ran under this key. A cache that cannot be used is done without."""
-    path = cache_folder() / f"{key}.npy"
+def _memory() -> float:
+    """This machine's memory in bytes; without end where it does not tell."""
     try:
-        return np.load(path)
-    except (OSError, ValueError):
-        result = compute()
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, ValueError, OSError):
+        return float("inf")
+
+
+def _all_rows(grid: _Grid, progress: bool) -> np.ndarray:
+    """Loss and accuracy of every run, ``[runs, 2, steps]``: those that are kept, and the others trained."""
+    key, first = grid.fingerprint(), jax.process_index() == 0
+    grid.check_memory()
+    rows = np.empty(grid.shape, np.float32)
+    found = of_first_process(kept_rows(key, grid.shape))
+    done = saved = len(found)
+    rows[:done] = found
+    if done == len(rows):
+        return rows
+    if first and not in_build():
+        grid.tell_parts()
+
+    def save() -> bool:
+        return saved == done or (first and keep_rows(key, rows[:done]))
+
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(f".{os.getpid()}.tmp")
-        with unfinished.open("wb") as file:
-            np.save(file, result)
-        unfinished.replace(path)  # at once, so that no reader finds half a file
-    except OSError:
-        pass
-    return result
+        with tqdm(
+            total=len(rows), initial=done, desc="training sweep", unit="run", leave=False,
+            disable=not progress or in_build() or not first,
+        ) as bar:  # fmt: skip
+            while done < len(rows):
+                some = grid.train(done)
+                rows[done : done + len(some)] = some
+                done += len(some)
+                bar.update(len(some))
+                if done % grid.runs_a_depth == 0 and save():
+                    saved = done
+    except KeyboardInterrupt:
+        if save() and done:
+            print(
+                f"Stopped after {done:,} of {len(rows):,} runs. They are kept: the same call goes on from there."
+            )
+        raise
+    return rows
