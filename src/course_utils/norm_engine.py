@@ -21,14 +21,14 @@ z and the derivatives of post are computed once for all of them.
 
 **Powers of two are carried apart.** h and z are kept as h · 2^-k with one whole number k a layer, g likewise.
 Multiplying by a power of two rounds nothing. g may be scaled freely, since everything after it is linear in g. For h
-and z, k is 0 while they lie within 2^-24 and 2^24, so ordinary networks are computed as always. Beyond that window
-every activation here is homogeneous to float32's precision (tanh(z) = z for tiny z, gelu(z) = max(z, 0) for huge z):
-post(2^-k z) = 2^-k post(z), and its derivative does not change. Where layers normalize, the forward signal stays of
-order one by itself, and only g needs its k.
+and z, k is 0 while they lie within 2^-24 and 2^24, so ordinary networks are computed as always. Beyond that window an
+activation is homogeneous to float32's precision (tanh(z) = z for tiny z, gelu(z) = max(z, 0) for huge z):
+post(2^-k z) = 2^-k post(z), and its derivative does not change. Or it is constant (tanh(z) = 1 for huge z,
+sigmoid(z) = 1/2 for tiny z), and k stays 0 there. Where layers normalize, the forward signal stays of order one by
+itself, and only g needs its k.
 
-**The store is small and reused.** The forward sweep keeps h of every layer; the reverse sweep computes z anew, which
-costs less than the memory for it. A fresh array of 67 MB costs 33 ms of page faults a call; this one is donated to each
-call and comes back.
+**The store is reused.** The forward sweep keeps h and z of every layer, so that the reverse sweep repeats no product.
+A fresh array of 67 MB costs 33 ms of page faults a call; the store is donated to each call and comes back.
 
 **A CPU takes one network a call, an accelerator as many as fit.** One network's layers stay in a CPU's cache, and
 several side by side do not. An accelerator waits for the launch of each small product, so it takes all draws and weight
@@ -38,16 +38,20 @@ scales in one sweep, as far as a quarter of its memory reaches.
 import math
 from collections.abc import Sequence
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+from jax import Array, lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from ._shapes import Float
 from .networks import Layer, NetworkConfig, Params, post
 
 _WINDOW = 24
+_CONSTANT_FOR_HUGE_Z = ("sigmoid", "tanh")
+_CONSTANT_FOR_TINY_Z = ("sigmoid", "softplus")
 _LOG10_OF_2 = float(np.log10(2.0))
 DEPTHS_PER_CALL = 32
 _CAPACITY = 1024
@@ -58,11 +62,22 @@ _UNKNOWN_MEMORY = 4 * 2**30  # of an accelerator that does not tell
 def capacity_for(depth: int, batch: int, width: int, itemsize: int = 4) -> int:
     """Length of the store for networks of this depth: 1024 while that fits in 256 MB, so that depths share a compilation."""
     capacity = _CAPACITY
-    while capacity > 16 and capacity * width * (batch + width) * itemsize > _CAPACITY_BYTES:
+    while capacity > 16 and capacity * width * (2 * batch + width) * itemsize > _CAPACITY_BYTES:
         capacity //= 2
     while capacity <= depth:  # one place more than layers: the last one's output
         capacity *= 2
     return capacity
+
+
+class Store(NamedTuple):
+    """Memory for a sweep, written before it is read. Calls hand it on, with leading axes as in `_sharded_curves`."""
+
+    h: Float[Array, "*calls capacity batch width"]
+    """What goes into each layer, times ``2^-exponent``."""
+    z: Float[Array, "*calls capacity batch width"]
+    """Its pre-activation, likewise."""
+    g: Float[Array, "*calls depths batch width"]
+    """∂loss/∂h of each network, at the layer that the reverse sweep has reached."""
 
 
 def _bits_type(dtype):
@@ -116,7 +131,9 @@ def _into_window(z, h, k, config: NetworkConfig):
     if config.normalization != "none":  # it undoes any factor of z, so the output is no multiple of 2^-k
         return z, h, k
     exponent = _exponent(z) + k
-    new = jnp.where(exponent > _WINDOW, exponent - _WINDOW, jnp.minimum(exponent + _WINDOW, 0))
+    above = 0 if config.activation in _CONSTANT_FOR_HUGE_Z else jnp.maximum(exponent - _WINDOW, 0)
+    below = 0 if config.activation in _CONSTANT_FOR_TINY_Z else jnp.minimum(exponent + _WINDOW, 0)
+    new = jnp.int32(above + below)
     factor = _power_of_two(k - new, z.dtype)
     return z * factor, h * factor, new
 
@@ -133,80 +150,79 @@ def _logit_cotangent(readout: Layer, h, k, labels):
 def _curves(store, params: Params, inputs, labels, scale, depths, config: NetworkConfig):
     """log10 norms of one network at several depths, and the store back.
 
-    ``store`` is ``[capacity, batch, width]``, for the layers' inputs times ``2^-exponent``. ``depths`` is
-    ``[DEPTHS_PER_CALL]``, deepest first, filled up with zeros. Returns weight gradients and backward signals, each
-    ``[DEPTHS_PER_CALL, capacity]`` with NaN past each depth.
+    ``depths`` is ``[DEPTHS_PER_CALL]``, deepest first, filled up with zeros. Returns weight gradients and backward
+    signals, each ``[DEPTHS_PER_CALL, capacity]`` with NaN past each depth.
     """
-    capacity, dtype = store.shape[0], store.dtype
+    capacity, dtype = store.h.shape[0], store.h.dtype
+    at = partial(lax.dynamic_index_in_dim, axis=0, keepdims=False)
     put = lambda array, value, *at: lax.dynamic_update_slice(
         array, jnp.reshape(value, (1,) * len(at) + jnp.shape(value)), at + (0,) * jnp.ndim(value)
     )
 
     def forward_through(layer, h, k):
-        """The layer's input in the window, its exponent, and the output."""
+        """The layer's input and pre-activation in the window, their exponent, and the output."""
         z, h, k = _into_window(_pre_activation(layer, h, k), h, k, config)
-        return h, k, post(layer, z, h, config)
+        return h, z, k, post(layer, z, h, config)
 
     h, k = inputs, jnp.int32(0)
     if params.first is not None:
         first = _scaled(params.first, scale)
-        h_first, k, h = forward_through(first, h, k)
-        k_first = k
+        *at_first, h = forward_through(first, h, k)
+        k = at_first[-1]
     lowest = 0 if params.first is None else 1  # number of the layer that is the stack's first
 
     def forward(i, carry):
-        h, k, store, exponents = carry
-        h, k, output = forward_through(_layer_at(params.hidden, i - lowest, scale), h, k)
-        return output, k, put(store, h, i), put(exponents, k, i)
+        h, k, hs, zs, exponents = carry
+        h, z, k, output = forward_through(_layer_at(params.hidden, i - lowest, scale), h, k)
+        return output, k, put(hs, h, i), put(zs, z, i), put(exponents, k, i)
 
     # What goes into layer i + 1 is what comes out of layer i. One turn more than there are layers stores the deepest
     # network's output too (a write after the loop would copy the whole store).
-    exponents = jnp.zeros(capacity, jnp.int32)
-    _, _, store, exponents = lax.fori_loop(lowest, depths[0] + 1, forward, (h, k, store, exponents))
+    carry = h, k, store.h, store.z, jnp.zeros(capacity, jnp.int32)
+    _, _, hs, zs, exponents = lax.fori_loop(lowest, depths[0] + 1, forward, carry)
 
-    def backward_through(layer, i, h, k_h, carry):
+    def backward_through(layer, i, h, z, k_h, carry):
         """The norms of layer i in every network that has it, and their g taken to the layer below."""
-        z = _pre_activation(layer, h, k_h)
         _, vjp_of_post = jax.vjp(lambda z, h: post(layer, z, h, config), z, h)
         h_transposed = lax.optimization_barrier(h.T)  # once for all networks
 
         def one_network(j, carry):
             g_j, g, exponents_of_g, weight, signal = carry
-            g_j, k = _unit(g_j, exponents_of_g[j])
+            g_j, k = _unit(g_j, at(exponents_of_g, j))
             dz, dh = vjp_of_post(g_j)
             signal = put(signal, _log10_norm(g_j, k), j, i)
             weight = put(weight, _log10_norm(*_unit(h_transposed @ dz, k + k_h)), j, i)
             if layer.weight.shape[0] == g_j.shape[1]:
                 g = put(g, dz @ layer.weight.T + dh, j)
             # Read the next network's g here, after the write: read before it, XLA would copy the array.
-            return g[j + 1], g, put(exponents_of_g, k, j), weight, signal
+            return at(g, j + 1), g, put(exponents_of_g, k, j), weight, signal
 
         return lax.fori_loop(0, jnp.sum(depths > i), one_network, (carry[0][0], *carry))[1:]
 
     def backward(step, carry):
         i = depths[0] - 1 - step
         layer = _layer_at(params.hidden, i - lowest, scale)
-        return backward_through(layer, i, store[i], exponents[i], carry)
+        return backward_through(layer, i, at(hs, i), at(zs, i), at(exponents, i), carry)
 
     def cotangent(j, g):
-        depth = depths[j]
-        return put(g, _logit_cotangent(params.readout, store[depth], exponents[depth], labels), j)
+        depth = at(depths, j)
+        return put(g, _logit_cotangent(params.readout, at(hs, depth), at(exponents, depth), labels), j)
 
-    g = jnp.zeros((DEPTHS_PER_CALL, *store.shape[1:]), dtype)
-    g = lax.fori_loop(0, jnp.sum(depths > 0), cotangent, g)
+    g = lax.fori_loop(0, jnp.sum(depths > 0), cotangent, store.g)
     tables = (jnp.full((DEPTHS_PER_CALL, capacity), jnp.nan, dtype),) * 2
     carry = g, jnp.zeros(DEPTHS_PER_CALL, jnp.int32), *tables
     carry = lax.fori_loop(0, depths[0] - lowest, backward, carry)
     if params.first is not None:
-        carry = backward_through(first, 0, h_first, k_first, carry)
-    _, _, weight, signal = carry
-    return store, weight, signal
+        carry = backward_through(first, 0, *at_first, carry)
+    g, _, weight, signal = carry
+    return Store(hs, zs, g), weight, signal
 
 
 def _curves_of_all(store, draws, inputs, labels, scales, depths, config: NetworkConfig):
     """`_curves` of each draw at each scale: every array gets the leading axes ``[draws, scales]``."""
     if len(draws) == len(scales) == 1:  # without a batch axis, a product of matrices is a plain library call
-        result = _curves(store[0, 0], draws[0], inputs, labels, scales[0], depths, config)
+        own = jax.tree.map(lambda array: array[0, 0], store)
+        result = _curves(own, draws[0], inputs, labels, scales[0], depths, config)
         return jax.tree.map(lambda array: array[None, None], result)
     one = lambda store, params, scale: _curves(store, params, inputs, labels, scale, depths, config)
     each_scale = jax.vmap(one, in_axes=(0, None, 0))
@@ -224,14 +240,15 @@ def _curves_of_all(store, draws, inputs, labels, scales, depths, config: Network
 def _sharded_curves(store, draws, inputs, labels, scales, depths, *, config, mesh):
     """`_curves` with ``scales``, and the store's first axis, split over the mesh's devices.
 
-    ``store`` is ``[devices, draws, scales a device, capacity, batch, width]``. So are the results' leading axes.
+    ``store`` has the leading axes ``[devices, draws, scales a device]``. So have the results.
     """
     split, whole = PartitionSpec(mesh.axis_names[0]), PartitionSpec()
 
     def on_one_device(store, draws, inputs, labels, scales, depths):
         # An accelerator's own default rounds the factors of a product to 10 bits: at depth 100 that is 0.2 decades.
         with jax.default_matmul_precision("float32"):
-            result = _curves_of_all(store[0], draws, inputs, labels, scales, depths, config)
+            own = jax.tree.map(lambda array: array[0], store)
+            result = _curves_of_all(own, draws, inputs, labels, scales, depths, config)
         return jax.tree.map(lambda array: array[None], result)
 
     return jax.shard_map(
@@ -246,12 +263,13 @@ def _sharded_curves(store, draws, inputs, labels, scales, depths, *, config, mes
 _stores: dict = {}  # the last call's store, by shape; popped while in use, so that no two calls share one
 
 
-def _take_store(shape, dtype, mesh) -> jax.Array:
-    store = _stores.pop((shape, dtype, mesh), None)
+def _take_store(calls, capacity, batch, width, dtype, mesh) -> Store:
+    store = _stores.pop((calls, capacity, batch, width, dtype, mesh), None)
     _stores.clear()  # one store at a time bounds memory
     if store is None:
         sharding = NamedSharding(mesh, PartitionSpec(mesh.axis_names[0]))
-        store = jnp.zeros(shape, dtype, device=sharding)
+        sizes = Store(capacity, capacity, DEPTHS_PER_CALL)
+        store = Store(*(jnp.zeros((*calls, size, batch, width), dtype, device=sharding) for size in sizes))
     return store
 
 
@@ -292,7 +310,7 @@ def networks_per_call(mesh: Mesh, capacity: int, batch: int, width: int, itemsiz
     if device.platform == "cpu":
         return 1
     limit = (device.memory_stats() or {}).get("bytes_limit", _UNKNOWN_MEMORY)
-    one = (capacity + DEPTHS_PER_CALL) * batch * width * itemsize  # its store, and g of each depth
+    one = (2 * capacity + DEPTHS_PER_CALL) * batch * width * itemsize  # its store
     return max(1, limit // 4 // one)
 
 
@@ -324,11 +342,11 @@ def log10_norms(
     config = config.replace(depth=1, weight_scale=1.0, bias_scale=0.0, initializer="scaled_normal")
     draws, (capacity, *_), dtype = tuple(draws), draws[0].hidden.weight.shape, draws[0].hidden.weight.dtype
     batch, deepest = inputs.shape[0], max(depths)
-    inputs, labels = jnp.asarray(inputs, dtype), jnp.asarray(labels)
+    inputs, labels = np.asarray(inputs, dtype), np.asarray(labels)
     room = networks_per_call(mesh, capacity, batch, config.width, dtype.itemsize) // len(draws)
     scales_a_device = max(1, min(room, -(-len(weight_scales) // mesh.size)))
     together = scales_a_device * mesh.size
-    shape = (mesh.size, len(draws), scales_a_device, capacity, batch, config.width)
+    shape = ((mesh.size, len(draws), scales_a_device), capacity, batch, config.width, dtype, mesh)
     tables = np.empty((2, len(draws), len(weight_scales), len(depths), deepest), dtype)
     deepest_first = np.argsort(depths)[::-1]
     for s in range(0, len(weight_scales), together):
@@ -340,7 +358,7 @@ def log10_norms(
             some_depths = np.zeros(DEPTHS_PER_CALL, np.int32)
             some_depths[: len(places)] = np.asarray(depths)[places]
             store, *curves = _sharded_curves(
-                _take_store(shape, dtype, mesh),
+                _take_store(*shape),
                 draws,
                 inputs,
                 labels,
@@ -349,7 +367,7 @@ def log10_norms(
                 config=config,
                 mesh=mesh,
             )
-            _stores[shape, dtype, mesh] = store
+            _stores[shape] = store
             for table, curve in zip(tables, curves, strict=True):
                 # [devices, draws, scales a device, …] to [draws, scales, …]
                 by_draw = np.asarray(curve)[..., : len(places), :deepest].swapaxes(0, 1)
