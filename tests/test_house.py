@@ -24,6 +24,7 @@ PACKAGE = ROOT / "src" / "course_utils"
 ORDER = [
     "_build",
     "_checks",
+    "_partial",
     "_shapes",
     "datasets",
     "initializers",

@@ -35,9 +35,11 @@ several side by side do not. An accelerator waits for the launch of each small p
 scales in one sweep, as far as a quarter of its memory reaches.
 """
 
+import logging
 import math
+import os
 from collections.abc import Sequence
-from functools import partial
+from functools import cache, partial
 from typing import NamedTuple
 
 import jax
@@ -46,6 +48,7 @@ import numpy as np
 from jax import Array, lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from ._build import in_build
 from ._shapes import Float
 from .networks import Layer, NetworkConfig, Params, post
 
@@ -57,16 +60,53 @@ DEPTHS_PER_CALL = 32
 _CAPACITY = 1024
 _CAPACITY_BYTES = 256 * 2**20
 _UNKNOWN_MEMORY = 4 * 2**30  # of an accelerator that does not tell
+_grown: set = set()  # stores beyond the usual capacity that have been told of
+_log = logging.getLogger(__name__)
 
 
 def capacity_for(depth: int, batch: int, width: int, itemsize: int = 4) -> int:
-    """Length of the store for networks of this depth: 1024 while that fits in 256 MB, so that depths share a compilation."""
+    """Length of the store for networks of this depth: 1024 while that fits in 256 MB, so that depths share a compilation.
+
+    Raises:
+        ValueError: where such a store is larger than the memory.
+    """
     capacity = _CAPACITY
     while capacity > 16 and capacity * width * (2 * batch + width) * itemsize > _CAPACITY_BYTES:
         capacity //= 2
-    while capacity <= depth:  # one place more than layers: the last one's output
+    usual = capacity
+    while capacity < depth:
         capacity *= 2
+    _check_memory(depth, capacity * width * (2 * batch + width) * itemsize, batch, width)
+    if capacity > usual and (capacity, batch, width) not in _grown and not in_build():
+        _log.warning(
+            "Depth %d is beyond the usual %d: compiling once for depths up to %d.", depth, usual, capacity
+        )
+        _grown.add((capacity, batch, width))
     return capacity
+
+
+def _check_memory(depth: int, needed: int, batch: int, width: int) -> None:
+    available = memory_of(jax.devices()[0])
+    if needed > available:
+        raise ValueError(
+            f"depths must be small enough for the memory: depth {depth} at width {width} and batch {batch} takes "
+            f"{needed / 1e9:.3g} GB, and there are {available / 1e9:.3g} GB. Take fewer inputs or a smaller depth"
+        )
+
+
+def memory_of(device) -> float:
+    """Bytes that a device has; a CPU has the computer's."""
+    if device.platform == "cpu":
+        return computers_memory()
+    return (device.memory_stats() or {}).get("bytes_limit", _UNKNOWN_MEMORY)
+
+
+def computers_memory() -> float:
+    """Bytes of the computer's memory; infinite where that is unknown."""
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, ValueError):  # Windows
+        return math.inf
 
 
 class Store(NamedTuple):
@@ -111,14 +151,23 @@ def _log10_norm(x, k):
     return 0.5 * jnp.log10(jnp.sum(x * x)) + k * _LOG10_OF_2
 
 
+# No index in this module is negative: XLA need not look.
+_at = partial(lax.dynamic_index_in_dim, axis=0, keepdims=False, allow_negative_indices=False)
+
+
+def _put(array, value, *place):
+    """``array`` with ``value`` at this place of its first axes."""
+    value = lax.expand_dims(value, range(len(place)))
+    start = (*place, *[0] * (array.ndim - len(place)))
+    return lax.dynamic_update_slice(array, value, start, allow_negative_indices=False)
+
+
 def _scaled(layer: Layer, scale) -> Layer:
     return layer._replace(weight=scale * layer.weight)
 
 
 def _layer_at(stack: Layer, i, scale) -> Layer:
-    return _scaled(
-        jax.tree.map(lambda leaf: lax.dynamic_index_in_dim(leaf, i, 0, keepdims=False), stack), scale
-    )
+    return _scaled(jax.tree.map(lambda leaf: _at(leaf, i), stack), scale)
 
 
 def _pre_activation(layer: Layer, h, k):
@@ -154,10 +203,6 @@ def _curves(store, params: Params, inputs, labels, scale, depths, config: Networ
     signals, each ``[DEPTHS_PER_CALL, capacity]`` with NaN past each depth.
     """
     capacity, dtype = store.h.shape[0], store.h.dtype
-    at = partial(lax.dynamic_index_in_dim, axis=0, keepdims=False)
-    put = lambda array, value, *at: lax.dynamic_update_slice(
-        array, jnp.reshape(value, (1,) * len(at) + jnp.shape(value)), at + (0,) * jnp.ndim(value)
-    )
 
     def forward_through(layer, h, k):
         """The layer's input and pre-activation in the window, their exponent, and the output."""
@@ -174,39 +219,40 @@ def _curves(store, params: Params, inputs, labels, scale, depths, config: Networ
     def forward(i, carry):
         h, k, hs, zs, exponents = carry
         h, z, k, output = forward_through(_layer_at(params.hidden, i - lowest, scale), h, k)
-        return output, k, put(hs, h, i), put(zs, z, i), put(exponents, k, i)
+        return output, k, _put(hs, h, i), _put(zs, z, i), _put(exponents, k, i)
 
-    # What goes into layer i + 1 is what comes out of layer i. One turn more than there are layers stores the deepest
-    # network's output too (a write after the loop would copy the whole store).
     carry = h, k, store.h, store.z, jnp.zeros(capacity, jnp.int32)
-    _, _, hs, zs, exponents = lax.fori_loop(lowest, depths[0] + 1, forward, carry)
+    h, k, hs, zs, exponents = lax.fori_loop(lowest, depths[0], forward, carry)
 
     def backward_through(layer, i, h, z, k_h, carry):
         """The norms of layer i in every network that has it, and their g taken to the layer below."""
         _, vjp_of_post = jax.vjp(lambda z, h: post(layer, z, h, config), z, h)
-        h_transposed = lax.optimization_barrier(h.T)  # once for all networks
+        h_transposed = h.T  # once for all networks
 
         def one_network(j, carry):
             g_j, g, exponents_of_g, weight, signal = carry
-            g_j, k = _unit(g_j, at(exponents_of_g, j))
+            g_j, k = _unit(g_j, _at(exponents_of_g, j))
             dz, dh = vjp_of_post(g_j)
-            signal = put(signal, _log10_norm(g_j, k), j, i)
-            weight = put(weight, _log10_norm(*_unit(h_transposed @ dz, k + k_h)), j, i)
+            signal = _put(signal, _log10_norm(g_j, k), j, i)
+            weight = _put(weight, _log10_norm(*_unit(h_transposed @ dz, k + k_h)), j, i)
             if layer.weight.shape[0] == g_j.shape[1]:
-                g = put(g, dz @ layer.weight.T + dh, j)
+                g = _put(g, dz @ layer.weight.T + dh, j)
             # Read the next network's g here, after the write: read before it, XLA would copy the array.
-            return at(g, j + 1), g, put(exponents_of_g, k, j), weight, signal
+            return _at(g, j + 1), g, _put(exponents_of_g, k, j), weight, signal
 
         return lax.fori_loop(0, jnp.sum(depths > i), one_network, (carry[0][0], *carry))[1:]
 
     def backward(step, carry):
         i = depths[0] - 1 - step
         layer = _layer_at(params.hidden, i - lowest, scale)
-        return backward_through(layer, i, at(hs, i), at(zs, i), at(exponents, i), carry)
+        return backward_through(layer, i, _at(hs, i), _at(zs, i), _at(exponents, i), carry)
 
     def cotangent(j, g):
-        depth = at(depths, j)
-        return put(g, _logit_cotangent(params.readout, at(hs, depth), at(exponents, depth), labels), j)
+        # What comes out of a network's last layer goes into the next one, but for the deepest network.
+        depth = _at(depths, j)
+        deepest = depth == depths[0]
+        own_h, own_k = jnp.where(deepest, h, _at(hs, depth)), jnp.where(deepest, k, _at(exponents, depth))
+        return _put(g, _logit_cotangent(params.readout, own_h, own_k, labels), j)
 
     g = lax.fori_loop(0, jnp.sum(depths > 0), cotangent, store.g)
     tables = (jnp.full((DEPTHS_PER_CALL, capacity), jnp.nan, dtype),) * 2
@@ -268,8 +314,11 @@ def _take_store(calls, capacity, batch, width, dtype, mesh) -> Store:
     _stores.clear()  # one store at a time bounds memory
     if store is None:
         sharding = NamedSharding(mesh, PartitionSpec(mesh.axis_names[0]))
-        sizes = Store(capacity, capacity, DEPTHS_PER_CALL)
-        store = Store(*(jnp.zeros((*calls, size, batch, width), dtype, device=sharding) for size in sizes))
+        shapes = [(*calls, size, batch, width) for size in (capacity, capacity, DEPTHS_PER_CALL)]
+        if mesh.devices.flat[0].platform == "cpu":  # NumPy compiles nothing
+            store = Store(*(jax.device_put(np.zeros(shape, dtype), sharding) for shape in shapes))
+        else:  # NumPy's zeros would have to cross the bus
+            store = Store(*(jnp.zeros(shape, dtype, device=sharding) for shape in shapes))
     return store
 
 
@@ -299,6 +348,7 @@ def stack_layers(params: Params, capacity: int) -> Params:
     return params._replace(first=None if joins else params.first, hidden=stack)
 
 
+@cache
 def default_mesh() -> Mesh:
     """All of JAX's devices in a row."""
     return Mesh(np.array(jax.devices()), ("configurations",))
@@ -309,9 +359,14 @@ def networks_per_call(mesh: Mesh, capacity: int, batch: int, width: int, itemsiz
     device = mesh.devices.flat[0]
     if device.platform == "cpu":
         return 1
-    limit = (device.memory_stats() or {}).get("bytes_limit", _UNKNOWN_MEMORY)
     one = (2 * capacity + DEPTHS_PER_CALL) * batch * width * itemsize  # its store
-    return max(1, limit // 4 // one)
+    return int(max(1, memory_of(device) // 4 // one))
+
+
+@cache
+def _without_data(config: NetworkConfig) -> NetworkConfig:
+    """What the compiled program depends on, and nothing that it takes as data."""
+    return config.replace(depth=1, weight_scale=1.0, bias_scale=0.0, initializer="scaled_normal")
 
 
 def log10_norms(
@@ -323,6 +378,7 @@ def log10_norms(
     weight_scales,
     config: NetworkConfig,
     mesh: Mesh,
+    finished: dict | None = None,
     on_step=lambda networks: None,
 ):
     """log10 norms of weight gradients and backward signals, each ``[draws, weight_scales, depths, max(depths)]``.
@@ -332,14 +388,14 @@ def log10_norms(
             `networks_per_call` says.
         inputs: ``[batch, input_size]``.
         labels: ``[batch]``.
-        depths: whole numbers below the capacity.
+        depths: whole numbers up to the capacity.
         weight_scales: σ_w, multiplies the hidden layers' weights.
         config: its depth, weight_scale and bias_scale are not read.
         mesh: the devices that share the weight scales.
+        finished: what steps of an earlier call gave; what this call adds is kept there at once.
         on_step: called after each step with the number of networks that it took, draws × weight scales.
     """
-    # What is data must not be part of the compilation's key.
-    config = config.replace(depth=1, weight_scale=1.0, bias_scale=0.0, initializer="scaled_normal")
+    config = _without_data(config)
     draws, (capacity, *_), dtype = tuple(draws), draws[0].hidden.weight.shape, draws[0].hidden.weight.dtype
     batch, deepest = inputs.shape[0], max(depths)
     inputs, labels = np.asarray(inputs, dtype), np.asarray(labels)
@@ -347,12 +403,17 @@ def log10_norms(
     scales_a_device = max(1, min(room, -(-len(weight_scales) // mesh.size)))
     together = scales_a_device * mesh.size
     shape = ((mesh.size, len(draws), scales_a_device), capacity, batch, config.width, dtype, mesh)
-    tables = np.empty((2, len(draws), len(weight_scales), len(depths), deepest), dtype)
+    finished = {} if finished is None else finished
     deepest_first = np.argsort(depths)[::-1]
-    for s in range(0, len(weight_scales), together):
-        scales = np.ones(together, dtype)
+    steps = range(0, len(weight_scales), together)
+    for s in steps:
         used = len(weight_scales[s : s + together])
+        if s in finished:
+            on_step(len(draws) * used)
+            continue
+        scales = np.ones(together, dtype)
         scales[:used] = weight_scales[s : s + together]
+        tables = np.empty((2, len(draws), used, len(depths), deepest), dtype)
         for d in range(0, len(depths), DEPTHS_PER_CALL):
             places = deepest_first[d : d + DEPTHS_PER_CALL]
             some_depths = np.zeros(DEPTHS_PER_CALL, np.int32)
@@ -372,6 +433,7 @@ def log10_norms(
                 # [devices, draws, scales a device, …] to [draws, scales, …]
                 by_draw = np.asarray(curve)[..., : len(places), :deepest].swapaxes(0, 1)
                 by_draw = by_draw.reshape(len(draws), together, len(places), deepest)
-                table[:, s : s + used, places] = by_draw[:, :used]
+                table[:, :, places] = by_draw[:, :used]
+        finished[s] = tables
         on_step(len(draws) * used)
-    return tables[0], tables[1]
+    return tuple(np.concatenate([finished[s] for s in steps], axis=2))
