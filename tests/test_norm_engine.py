@@ -6,10 +6,12 @@ import signal
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pytest
 
 from course_utils import NetworkConfig, init_params, layer_gradient_norms, norm_engine, sweep_gradient_norms
+from course_utils.initializers import numpy_generator
 from course_utils.networks import ACTIVATIONS
 
 X = np.random.default_rng(0).standard_normal((16, 64)).astype("f4")
@@ -22,7 +24,7 @@ def sweep(config=None, inputs=X, labels=Y, **grid):
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-@pytest.mark.parametrize("unit", [1e-10, 1e10])
+@pytest.mark.parametrize("unit", [1e-14, 1e10])
 def test_units_of_the_inputs_do_not_matter(activation, unit):
     """Pre-activations beyond the window, against the readable path, which float32 still holds."""
     config = NetworkConfig(3, activation=activation)
@@ -145,3 +147,9 @@ def test_another_call_is_not_given_what_was_kept():
     with resumable("sweep", lambda: "mine", str) as finished:
         assert finished == {0: [1]}
     assert not _kept
+
+
+@pytest.mark.parametrize("seed", [0, 7, 2**31 - 1, 2**31 + 5])
+def test_a_whole_number_draws_what_its_key_draws(seed):
+    of_number, of_key = (numpy_generator(key, 3).standard_normal(4) for key in (seed, jax.random.key(seed)))
+    np.testing.assert_array_equal(of_number, of_key)

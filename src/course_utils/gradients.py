@@ -181,7 +181,7 @@ _CACHED_NETWORKS = 6  # an explorer with three seeds and a comparison
 @functools.lru_cache(maxsize=_CACHED_NETWORKS)
 def _base_draw(config: NetworkConfig, seed: int, capacity: int, x64: bool) -> Params:
     """One seed's stacked parameters at weight scale 1. Cached: a slider asks for the same ones at every move."""
-    return norm_engine.stack_layers(init_params(config, key=jax.random.key(seed)), capacity)
+    return norm_engine.stack_layers(init_params(config, key=seed), capacity)
 
 
 def _digest(array) -> str:
