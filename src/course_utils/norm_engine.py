@@ -2,7 +2,7 @@
 
 `gradients.layer_gradient_norms` is the readable path: `jax.grad` of a loss, then a norm for each layer. It compiles
 anew for each depth, and in float32 it loses the layers whose gradients lie below 1e-38 or above 1e38. Sliders and
-maps need every depth and every scale, now. Five ideas give them that.
+maps need every depth and every scale, now. Six ideas give them that.
 
 **Depth is data.** A network of depth d is the first d layers of a stack of fixed capacity. The forward sweep is a
 loop whose length is a traced number, so the compiled program does not depend on d and costs what d costs. JAX cannot
@@ -15,7 +15,7 @@ pre-activation z = h @ W + b and output h' = post(z, h), and with g = ∂loss/�
 
 **Depths share a sweep.** Every shallower network is the beginning of the deepest one, so one forward sweep serves
 all. The reverse sweep visits each layer once too, and takes the g of every network that has the layer through it:
-z and the derivatives of post are computed once for all of them.
+the derivatives of post are computed once for all of them.
 
 **Weight scale is data.** Weights are ``scale · W0`` with one base draw W0 a seed.
 
