@@ -26,6 +26,7 @@ ORDER = [
     "_checks",
     "_hosts",
     "_kept",
+    "_partial",
     "_programs",
     "_shapes",
     "datasets",

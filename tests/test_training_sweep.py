@@ -130,9 +130,9 @@ def test_what_was_trained_comes_from_the_cache_and_only_then(digits, monkeypatch
     assert len(calls) == 10
 
 
-def test_a_sweep_that_cannot_fit_says_so_and_one_in_parts_too(digits, monkeypatch, capsys):
+def test_a_sweep_that_cannot_fit_says_so_and_one_in_parts_too(digits, monkeypatch, caplog):
     grid = {"optimizer": optax.sgd(0.1), "steps": 10**5, "depths": [2], "weight_scales": [1.0], "seeds": range(10**4)}
-    monkeypatch.setattr(training_sweep, "_memory", lambda: 4e9)
+    monkeypatch.setattr(training_sweep, "computers_memory", lambda: 4e9)
     with pytest.raises(ValueError, match=r"10,000 runs of 100,000 steps need 8\.\d GB, and this machine has 4\.0 GB"):
         sweep_training(NetworkConfig(1), digits, **grid)
     grid = training_sweep._Grid(NetworkConfig(1), digits, optax.sgd(0.1), 5, [2], [1.0], range(40), 64)
@@ -140,7 +140,7 @@ def test_a_sweep_that_cannot_fit_says_so_and_one_in_parts_too(digits, monkeypatc
     grid.together = 6
     grid.check_memory()  # what an accelerator holds is no matter of this machine's memory
     grid.tell_parts()
-    assert capsys.readouterr().out.startswith("sweep_training: 40 runs side by side would take 0.0 GB; 6 go at a time")
+    assert caplog.messages == ["40 trainings are more than fit side by side, 0.0 GB: taking 6 at a time, 0.0 GB."]
 
 
 def start(*command, cache, devices=1):
@@ -208,7 +208,8 @@ def test_what_is_trained_when_it_is_stopped_is_kept(tmp_path, monkeypatch, digit
     (file,) = tmp_path.glob("*.npy")
     kept = np.load(file)
     assert seeds < len(kept) < 2 * seeds
-    assert out == f"Stopped after {len(kept)} of {2 * seeds} runs. They are kept: the same call goes on from there.\n"
+    line = f"training sweep: interrupted. {len(kept)} of {2 * seeds} runs are kept; the same call goes on from there.\n"
+    assert line in err and out == ""
 
     monkeypatch.setenv("COURSE_UTILS_CACHE", str(tmp_path))
     monkeypatch.setattr(training_sweep, "default_mesh", lambda: jax.sharding.Mesh(np.array(jax.devices()[:1]), ("configurations",)))

@@ -13,6 +13,8 @@ norm engine, which is right far beyond float32's range and compiles once for all
 """
 
 import functools
+import hashlib
+import logging
 from typing import NamedTuple
 
 import jax
@@ -24,6 +26,7 @@ from tqdm.auto import tqdm
 from . import norm_engine
 from ._build import in_build
 from ._checks import finite_number, non_empty, nonnegative_int, positive_int
+from ._partial import resumable
 from ._shapes import Float, Float32, Int
 from .networks import (
     NetworkConfig,
@@ -35,6 +38,8 @@ from .networks import (
     hidden_outputs,
     init_params,
 )
+
+_log = logging.getLogger(__name__)
 
 Inputs = Float[Array | np.ndarray, "batch input_size"]
 Labels = Int[Array | np.ndarray, " batch"]
@@ -176,7 +181,26 @@ _CACHED_NETWORKS = 6  # an explorer with three seeds and a comparison
 @functools.lru_cache(maxsize=_CACHED_NETWORKS)
 def _base_draw(config: NetworkConfig, seed: int, capacity: int, x64: bool) -> Params:
     """One seed's stacked parameters at weight scale 1. Cached: a slider asks for the same ones at every move."""
-    return norm_engine.stack_layers(init_params(config, key=jax.random.key(seed)), capacity)
+    return norm_engine.stack_layers(init_params(config, key=seed), capacity)
+
+
+def _digest(array) -> str:
+    array = np.asarray(array)
+    return hashlib.sha256(repr((array.shape, array.dtype)).encode() + array.tobytes()).hexdigest()
+
+
+def _tell_size(networks: int, numbers: int, together: int, mesh) -> None:
+    """Refuse a sweep whose result is larger than the memory; say so where an accelerator takes it in parts."""
+    each = 2 * 2 * 4 * numbers  # two float32 norms, held twice: as finished parts and in the result
+    needed, available = networks * each, norm_engine.computers_memory()
+    if needed > available:
+        raise ValueError(
+            f"depths, weight_scales and seeds must give a result that fits the memory: {networks} networks take "
+            f"{needed / 1e9:.3g} GB, and there are {available / 1e9:.3g} GB. At most {int(available // each)} "
+            "networks fit"
+        )
+    if networks > together and mesh.devices.flat[0].platform != "cpu" and not in_build():
+        _log.warning("%d networks are more than fit side by side: taking %d at a time.", networks, together)
 
 
 def sweep_gradient_norms(
@@ -207,7 +231,9 @@ def sweep_gradient_norms(
         `GradientSweep`, its arrays of shape ``[depths, weight_scales, seeds, max(depths)]``.
 
     Raises:
-        ValueError: where an argument is empty, out of range or of the wrong shape.
+        ValueError: where an argument is empty, out of range or of the wrong shape, or the memory is too small.
+
+    Interrupted by Ctrl-C, it keeps what is finished: the same call goes on from there.
 
     >>> from course_utils import NetworkConfig
     >>> sweep = sweep_gradient_norms(NetworkConfig(depth=1), jnp.eye(64), jnp.zeros(64, int), depths=[2, 20],
@@ -230,18 +256,28 @@ def sweep_gradient_norms(
     )  # nearby depths share a draw
     base = config.replace(depth=drawn, weight_scale=1.0)
     together = norm_engine.networks_per_call(mesh, capacity, np.shape(inputs)[0], config.width)
+    total = len(seeds) * len(weight_scales)
+    _tell_size(total, len(depths) * deepest, together * mesh.size, mesh)
     grids = np.empty((2, len(depths), len(weight_scales), len(seeds), deepest), np.float32)
-    with tqdm(
-        total=len(seeds) * len(weight_scales), desc="gradient norms", unit="network", delay=1.0, leave=False,
-        disable=not progress or in_build(),
-    ) as bar:  # fmt: skip
+    call = lambda: (config, depths, weight_scales, seeds, _digest(inputs), _digest(labels), together)
+    networks = lambda finished: sum(
+        part.shape[1] * part.shape[2] for of in finished.values() for part in of.values()
+    )
+    with (
+        resumable("gradient norms", call, lambda finished: f"{networks(finished)} of {total} networks") as finished,
+        tqdm(
+            total=total, desc="gradient norms", unit="network", delay=1.0, leave=False,
+            disable=not progress or in_build(),
+        ) as bar,
+    ):  # fmt: skip
         # More seeds than the cache holds would only push one another out of it.
         draw = _base_draw if len(seeds) <= _CACHED_NETWORKS else _base_draw.__wrapped__
         for start in range(0, len(seeds), together):
             part = seeds[start : start + together]
             curves = norm_engine.log10_norms(
                 [draw(base, seed, capacity, jax.config.jax_enable_x64) for seed in part], inputs, labels,
-                depths=depths, weight_scales=weight_scales, config=config, mesh=mesh, on_step=bar.update,
+                depths=depths, weight_scales=weight_scales, config=config, mesh=mesh,
+                finished=finished.setdefault(start, {}), on_step=bar.update,
             )  # fmt: skip
             for grid, curve in zip(grids, curves, strict=True):
                 grid[:, :, start : start + len(part)] = curve.transpose(2, 1, 0, 3)

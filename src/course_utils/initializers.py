@@ -33,14 +33,20 @@ def numpy_generator(key, stream: int = 0) -> np.random.Generator:
     if isinstance(key, (int, np.integer)) and not isinstance(key, bool):
         if key < 0:
             raise ValueError(f"key must be a JAX key or a whole number of at least 0, got {key!r}")
+        if key < 2**31 and jax.config.jax_default_prng_impl == "threefry2x32":
+            # The words of jax.random.key(key), without the compilation.
+            return _generator_of((0, int(key)), stream)
         key = jax.random.key(int(key))
     if not isinstance(key, jax.Array):
         raise ValueError(f"key must be a JAX key such as jax.random.key(0), got {key!r}")
     data = jax.random.key_data(key) if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else key
     if data.ndim != 1:
         raise ValueError(f"key must be a single JAX key, got an array of keys of shape {key.shape}")
-    entropy = [int(word) for word in np.asarray(data)]
-    return np.random.default_rng(np.random.SeedSequence(entropy, spawn_key=(stream,)))
+    return _generator_of([int(word) for word in np.asarray(data)], stream)
+
+
+def _generator_of(words: Sequence[int], stream: int) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence(words, spawn_key=(stream,)))
 
 
 def _normal(generator: np.random.Generator, shape: Sequence[int], std: float) -> np.ndarray:

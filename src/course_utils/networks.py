@@ -173,9 +173,7 @@ def init_params(config: NetworkConfig, *, key) -> Params:
         hidden=layer((stack,), width, _HIDDEN_STREAM, _HIDDEN_BIAS_STREAM, True),
         readout=Layer(readout, np.zeros(config.output_size, dtype)),
     )
-    return jax.tree.map(
-        jnp.asarray, params
-    )  # to JAX at the end: each operation of JAX's compiles for each shape
+    return jax.device_put(params)  # to JAX at the end: each operation of JAX's compiles for each shape
 
 
 def _first_layer_has_skip(config: NetworkConfig) -> bool:

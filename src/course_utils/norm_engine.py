@@ -2,7 +2,7 @@
 
 `gradients.layer_gradient_norms` is the readable path: `jax.grad` of a loss, then a norm for each layer. It compiles
 anew for each depth, and in float32 it loses the layers whose gradients lie below 1e-38 or above 1e38. Sliders and
-maps need every depth and every scale, now. Five ideas give them that.
+maps need every depth and every scale, now. Six ideas give them that.
 
 **Depth is data.** A network of depth d is the first d layers of a stack of fixed capacity. The forward sweep is a
 loop whose length is a traced number, so the compiled program does not depend on d and costs what d costs. JAX cannot
@@ -15,55 +15,110 @@ pre-activation z = h @ W + b and output h' = post(z, h), and with g = ∂loss/�
 
 **Depths share a sweep.** Every shallower network is the beginning of the deepest one, so one forward sweep serves
 all. The reverse sweep visits each layer once too, and takes the g of every network that has the layer through it:
-z and the derivatives of post are computed once for all of them.
+the derivatives of post are computed once for all of them.
 
 **Weight scale is data.** Weights are ``scale · W0`` with one base draw W0 a seed.
 
 **Powers of two are carried apart.** h and z are kept as h · 2^-k with one whole number k a layer, g likewise.
 Multiplying by a power of two rounds nothing. g may be scaled freely, since everything after it is linear in g. For h
-and z, k is 0 while they lie within 2^-24 and 2^24, so ordinary networks are computed as always. Beyond that window
-every activation here is homogeneous to float32's precision (tanh(z) = z for tiny z, gelu(z) = max(z, 0) for huge z):
-post(2^-k z) = 2^-k post(z), and its derivative does not change. Where layers normalize, the forward signal stays of
-order one by itself, and only g needs its k.
+and z, k is 0 while they lie within 2^-24 and 2^24, so ordinary networks are computed as always. Beyond that window an
+activation is homogeneous to float32's precision (tanh(z) = z for tiny z, gelu(z) = max(z, 0) for huge z):
+post(2^-k z) = 2^-k post(z), and its derivative does not change. Or it is constant (tanh(z) = 1 for huge z,
+sigmoid(z) = 1/2 for tiny z), and k stays 0 there. Where layers normalize, the forward signal stays of order one by
+itself, and only g needs its k.
 
-**The store is small and reused.** The forward sweep keeps h of every layer; the reverse sweep computes z anew, which
-costs less than the memory for it. A fresh array of 67 MB costs 33 ms of page faults a call; this one is donated to each
-call and comes back.
+**The store is reused.** The forward sweep keeps h and z of every layer, so that the reverse sweep repeats no product.
+A fresh array of 67 MB costs 33 ms of page faults a call; the store is donated to each call and comes back.
 
 **A CPU takes one network a call, an accelerator as many as fit.** One network's layers stay in a CPU's cache, and
 several side by side do not. An accelerator waits for the launch of each small product, so it takes all draws and weight
 scales in one sweep, as far as a quarter of its memory reaches.
 """
 
+import logging
 import math
+import os
 from collections.abc import Sequence
-from functools import partial
+from functools import cache, partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+from jax import Array, lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from ._build import in_build
 from ._hosts import on_this_host
+from ._shapes import Float
 from .networks import Layer, NetworkConfig, Params, post
 
 _WINDOW = 24
+_CONSTANT_FOR_HUGE_Z = ("sigmoid", "tanh")
+_CONSTANT_FOR_TINY_Z = ("sigmoid", "softplus")
 _LOG10_OF_2 = float(np.log10(2.0))
 DEPTHS_PER_CALL = 32
 _CAPACITY = 1024
 _CAPACITY_BYTES = 256 * 2**20
 _UNKNOWN_MEMORY = 4 * 2**30  # of an accelerator that does not tell
+_grown: set = set()  # stores beyond the usual capacity that have been told of
+_log = logging.getLogger(__name__)
 
 
 def capacity_for(depth: int, batch: int, width: int, itemsize: int = 4) -> int:
-    """Length of the store for networks of this depth: 1024 while that fits in 256 MB, so that depths share a compilation."""
+    """Length of the store for networks of this depth: 1024 while that fits in 256 MB, so that depths share a compilation.
+
+    Raises:
+        ValueError: where such a store is larger than the memory.
+    """
     capacity = _CAPACITY
-    while capacity > 16 and capacity * width * (batch + width) * itemsize > _CAPACITY_BYTES:
+    while capacity > 16 and capacity * width * (2 * batch + width) * itemsize > _CAPACITY_BYTES:
         capacity //= 2
-    while capacity <= depth:  # one place more than layers: the last one's output
+    usual = capacity
+    while capacity < depth:
         capacity *= 2
+    _check_memory(depth, capacity * width * (2 * batch + width) * itemsize, batch, width)
+    if capacity > usual and (capacity, batch, width) not in _grown and not in_build():
+        _log.warning(
+            "Depth %d is beyond the usual %d: compiling once for depths up to %d.", depth, usual, capacity
+        )
+        _grown.add((capacity, batch, width))
     return capacity
+
+
+def _check_memory(depth: int, needed: int, batch: int, width: int) -> None:
+    available = memory_of(jax.devices()[0])
+    if needed > available:
+        raise ValueError(
+            f"depths must be small enough for the memory: depth {depth} at width {width} and batch {batch} takes "
+            f"{needed / 1e9:.3g} GB, and there are {available / 1e9:.3g} GB. Take fewer inputs or a smaller depth"
+        )
+
+
+def memory_of(device) -> float:
+    """Bytes that a device has; a CPU has the computer's."""
+    if device.platform == "cpu":
+        return computers_memory()
+    return (device.memory_stats() or {}).get("bytes_limit", _UNKNOWN_MEMORY)
+
+
+def computers_memory() -> float:
+    """Bytes of the computer's memory; infinite where that is unknown."""
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, ValueError):  # Windows
+        return math.inf
+
+
+class Store(NamedTuple):
+    """Memory for a sweep, written before it is read. Calls hand it on, with leading axes as in `_sharded_curves`."""
+
+    h: Float[Array, "*calls capacity batch width"]
+    """What goes into each layer, times ``2^-exponent``."""
+    z: Float[Array, "*calls capacity batch width"]
+    """Its pre-activation, likewise."""
+    g: Float[Array, "*calls depths batch width"]
+    """∂loss/∂h of each network, at the layer that the reverse sweep has reached."""
 
 
 def _bits_type(dtype):
@@ -97,14 +152,23 @@ def _log10_norm(x, k):
     return 0.5 * jnp.log10(jnp.sum(x * x)) + k * _LOG10_OF_2
 
 
+# No index in this module is negative: XLA need not look.
+_at = partial(lax.dynamic_index_in_dim, axis=0, keepdims=False, allow_negative_indices=False)
+
+
+def _put(array, value, *place):
+    """``array`` with ``value`` at this place of its first axes."""
+    value = lax.expand_dims(value, range(len(place)))
+    start = (*place, *[0] * (array.ndim - len(place)))
+    return lax.dynamic_update_slice(array, value, start, allow_negative_indices=False)
+
+
 def _scaled(layer: Layer, scale) -> Layer:
     return layer._replace(weight=scale * layer.weight)
 
 
 def _layer_at(stack: Layer, i, scale) -> Layer:
-    return _scaled(
-        jax.tree.map(lambda leaf: lax.dynamic_index_in_dim(leaf, i, 0, keepdims=False), stack), scale
-    )
+    return _scaled(jax.tree.map(lambda leaf: _at(leaf, i), stack), scale)
 
 
 def _pre_activation(layer: Layer, h, k):
@@ -117,7 +181,9 @@ def _into_window(z, h, k, config: NetworkConfig):
     if config.normalization != "none":  # it undoes any factor of z, so the output is no multiple of 2^-k
         return z, h, k
     exponent = _exponent(z) + k
-    new = jnp.where(exponent > _WINDOW, exponent - _WINDOW, jnp.minimum(exponent + _WINDOW, 0))
+    above = 0 if config.activation in _CONSTANT_FOR_HUGE_Z else jnp.maximum(exponent - _WINDOW, 0)
+    below = 0 if config.activation in _CONSTANT_FOR_TINY_Z else jnp.minimum(exponent + _WINDOW, 0)
+    new = jnp.int32(above + below)
     factor = _power_of_two(k - new, z.dtype)
     return z * factor, h * factor, new
 
@@ -134,80 +200,76 @@ def _logit_cotangent(readout: Layer, h, k, labels):
 def _curves(store, params: Params, inputs, labels, scale, depths, config: NetworkConfig):
     """log10 norms of one network at several depths, and the store back.
 
-    ``store`` is ``[capacity, batch, width]``, for the layers' inputs times ``2^-exponent``. ``depths`` is
-    ``[DEPTHS_PER_CALL]``, deepest first, filled up with zeros. Returns weight gradients and backward signals, each
-    ``[DEPTHS_PER_CALL, capacity]`` with NaN past each depth.
+    ``depths`` is ``[DEPTHS_PER_CALL]``, deepest first, filled up with zeros. Returns weight gradients and backward
+    signals, each ``[DEPTHS_PER_CALL, capacity]`` with NaN past each depth.
     """
-    capacity, dtype = store.shape[0], store.dtype
-    put = lambda array, value, *at: lax.dynamic_update_slice(
-        array, jnp.reshape(value, (1,) * len(at) + jnp.shape(value)), at + (0,) * jnp.ndim(value)
-    )
+    capacity, dtype = store.h.shape[0], store.h.dtype
 
     def forward_through(layer, h, k):
-        """The layer's input in the window, its exponent, and the output."""
+        """The layer's input and pre-activation in the window, their exponent, and the output."""
         z, h, k = _into_window(_pre_activation(layer, h, k), h, k, config)
-        return h, k, post(layer, z, h, config)
+        return h, z, k, post(layer, z, h, config)
 
     h, k = inputs, jnp.int32(0)
     if params.first is not None:
         first = _scaled(params.first, scale)
-        h_first, k, h = forward_through(first, h, k)
-        k_first = k
+        *at_first, h = forward_through(first, h, k)
+        k = at_first[-1]
     lowest = 0 if params.first is None else 1  # number of the layer that is the stack's first
 
     def forward(i, carry):
-        h, k, store, exponents = carry
-        h, k, output = forward_through(_layer_at(params.hidden, i - lowest, scale), h, k)
-        return output, k, put(store, h, i), put(exponents, k, i)
+        h, k, hs, zs, exponents = carry
+        h, z, k, output = forward_through(_layer_at(params.hidden, i - lowest, scale), h, k)
+        return output, k, _put(hs, h, i), _put(zs, z, i), _put(exponents, k, i)
 
-    # What goes into layer i + 1 is what comes out of layer i. One turn more than there are layers stores the deepest
-    # network's output too (a write after the loop would copy the whole store).
-    exponents = jnp.zeros(capacity, jnp.int32)
-    _, _, store, exponents = lax.fori_loop(lowest, depths[0] + 1, forward, (h, k, store, exponents))
+    carry = h, k, store.h, store.z, jnp.zeros(capacity, jnp.int32)
+    h, k, hs, zs, exponents = lax.fori_loop(lowest, depths[0], forward, carry)
 
-    def backward_through(layer, i, h, k_h, carry):
+    def backward_through(layer, i, h, z, k_h, carry):
         """The norms of layer i in every network that has it, and their g taken to the layer below."""
-        z = _pre_activation(layer, h, k_h)
         _, vjp_of_post = jax.vjp(lambda z, h: post(layer, z, h, config), z, h)
-        h_transposed = lax.optimization_barrier(h.T)  # once for all networks
+        h_transposed = h.T  # once for all networks
 
         def one_network(j, carry):
             g_j, g, exponents_of_g, weight, signal = carry
-            g_j, k = _unit(g_j, exponents_of_g[j])
+            g_j, k = _unit(g_j, _at(exponents_of_g, j))
             dz, dh = vjp_of_post(g_j)
-            signal = put(signal, _log10_norm(g_j, k), j, i)
-            weight = put(weight, _log10_norm(*_unit(h_transposed @ dz, k + k_h)), j, i)
+            signal = _put(signal, _log10_norm(g_j, k), j, i)
+            weight = _put(weight, _log10_norm(*_unit(h_transposed @ dz, k + k_h)), j, i)
             if layer.weight.shape[0] == g_j.shape[1]:
-                g = put(g, dz @ layer.weight.T + dh, j)
+                g = _put(g, dz @ layer.weight.T + dh, j)
             # Read the next network's g here, after the write: read before it, XLA would copy the array.
-            return g[j + 1], g, put(exponents_of_g, k, j), weight, signal
+            return _at(g, j + 1), g, _put(exponents_of_g, k, j), weight, signal
 
         return lax.fori_loop(0, jnp.sum(depths > i), one_network, (carry[0][0], *carry))[1:]
 
     def backward(step, carry):
         i = depths[0] - 1 - step
         layer = _layer_at(params.hidden, i - lowest, scale)
-        return backward_through(layer, i, store[i], exponents[i], carry)
+        return backward_through(layer, i, _at(hs, i), _at(zs, i), _at(exponents, i), carry)
 
     def cotangent(j, g):
-        depth = depths[j]
-        return put(g, _logit_cotangent(params.readout, store[depth], exponents[depth], labels), j)
+        # What comes out of a network's last layer goes into the next one, but for the deepest network.
+        depth = _at(depths, j)
+        deepest = depth == depths[0]
+        own_h, own_k = jnp.where(deepest, h, _at(hs, depth)), jnp.where(deepest, k, _at(exponents, depth))
+        return _put(g, _logit_cotangent(params.readout, own_h, own_k, labels), j)
 
-    g = jnp.zeros((DEPTHS_PER_CALL, *store.shape[1:]), dtype)
-    g = lax.fori_loop(0, jnp.sum(depths > 0), cotangent, g)
+    g = lax.fori_loop(0, jnp.sum(depths > 0), cotangent, store.g)
     tables = (jnp.full((DEPTHS_PER_CALL, capacity), jnp.nan, dtype),) * 2
     carry = g, jnp.zeros(DEPTHS_PER_CALL, jnp.int32), *tables
     carry = lax.fori_loop(0, depths[0] - lowest, backward, carry)
     if params.first is not None:
-        carry = backward_through(first, 0, h_first, k_first, carry)
-    _, _, weight, signal = carry
-    return store, weight, signal
+        carry = backward_through(first, 0, *at_first, carry)
+    g, _, weight, signal = carry
+    return Store(hs, zs, g), weight, signal
 
 
 def _curves_of_all(store, draws, inputs, labels, scales, depths, config: NetworkConfig):
     """`_curves` of each draw at each scale: every array gets the leading axes ``[draws, scales]``."""
     if len(draws) == len(scales) == 1:  # without a batch axis, a product of matrices is a plain library call
-        result = _curves(store[0, 0], draws[0], inputs, labels, scales[0], depths, config)
+        own = jax.tree.map(lambda array: array[0, 0], store)
+        result = _curves(own, draws[0], inputs, labels, scales[0], depths, config)
         return jax.tree.map(lambda array: array[None, None], result)
     one = lambda store, params, scale: _curves(store, params, inputs, labels, scale, depths, config)
     each_scale = jax.vmap(one, in_axes=(0, None, 0))
@@ -225,14 +287,15 @@ def _curves_of_all(store, draws, inputs, labels, scales, depths, config: Network
 def _sharded_curves(store, draws, inputs, labels, scales, depths, *, config, mesh):
     """`_curves` with ``scales``, and the store's first axis, split over the mesh's devices.
 
-    ``store`` is ``[devices, draws, scales a device, capacity, batch, width]``. So are the results' leading axes.
+    ``store`` has the leading axes ``[devices, draws, scales a device]``. So have the results.
     """
     split, whole = PartitionSpec(mesh.axis_names[0]), PartitionSpec()
 
     def on_one_device(store, draws, inputs, labels, scales, depths):
         # An accelerator's own default rounds the factors of a product to 10 bits: at depth 100 that is 0.2 decades.
         with jax.default_matmul_precision("float32"):
-            result = _curves_of_all(store[0], draws, inputs, labels, scales, depths, config)
+            own = jax.tree.map(lambda array: array[0], store)
+            result = _curves_of_all(own, draws, inputs, labels, scales, depths, config)
         return jax.tree.map(lambda array: array[None], result)
 
     return jax.shard_map(
@@ -247,12 +310,16 @@ def _sharded_curves(store, draws, inputs, labels, scales, depths, *, config, mes
 _stores: dict = {}  # the last call's store, by shape; popped while in use, so that no two calls share one
 
 
-def _take_store(shape, dtype, mesh) -> jax.Array:
-    store = _stores.pop((shape, dtype, mesh), None)
+def _take_store(calls, capacity, batch, width, dtype, mesh) -> Store:
+    store = _stores.pop((calls, capacity, batch, width, dtype, mesh), None)
     _stores.clear()  # one store at a time bounds memory
     if store is None:
         sharding = NamedSharding(mesh, PartitionSpec(mesh.axis_names[0]))
-        store = jnp.zeros(shape, dtype, device=sharding)
+        shapes = [(*calls, size, batch, width) for size in (capacity, capacity, DEPTHS_PER_CALL)]
+        if mesh.devices.flat[0].platform == "cpu":  # NumPy compiles nothing
+            store = Store(*(jax.device_put(np.zeros(shape, dtype), sharding) for shape in shapes))
+        else:  # NumPy's zeros would have to cross the bus
+            store = Store(*(jnp.zeros(shape, dtype, device=sharding) for shape in shapes))
     return store
 
 
@@ -282,6 +349,7 @@ def stack_layers(params: Params, capacity: int) -> Params:
     return params._replace(first=None if joins else params.first, hidden=stack)
 
 
+@cache
 def default_mesh() -> Mesh:
     """All of JAX's devices in a row."""
     return Mesh(np.array(jax.devices()), ("configurations",))
@@ -292,9 +360,14 @@ def networks_per_call(mesh: Mesh, capacity: int, batch: int, width: int, itemsiz
     device = mesh.devices.flat[0]
     if device.platform == "cpu":
         return 1
-    limit = (device.memory_stats() or {}).get("bytes_limit", _UNKNOWN_MEMORY)
-    one = (capacity + DEPTHS_PER_CALL) * batch * width * itemsize  # its store, and g of each depth
-    return max(1, limit // 4 // one)
+    one = (2 * capacity + DEPTHS_PER_CALL) * batch * width * itemsize  # its store
+    return int(max(1, memory_of(device) // 4 // one))
+
+
+@cache
+def _without_data(config: NetworkConfig) -> NetworkConfig:
+    """What the compiled program depends on, and nothing that it takes as data."""
+    return config.replace(depth=1, weight_scale=1.0, bias_scale=0.0, initializer="scaled_normal")
 
 
 def log10_norms(
@@ -306,6 +379,7 @@ def log10_norms(
     weight_scales,
     config: NetworkConfig,
     mesh: Mesh,
+    finished: dict | None = None,
     on_step=lambda networks: None,
 ):
     """log10 norms of weight gradients and backward signals, each ``[draws, weight_scales, depths, max(depths)]``.
@@ -315,33 +389,38 @@ def log10_norms(
             `networks_per_call` says.
         inputs: ``[batch, input_size]``.
         labels: ``[batch]``.
-        depths: whole numbers below the capacity.
+        depths: whole numbers up to the capacity.
         weight_scales: σ_w, multiplies the hidden layers' weights.
         config: its depth, weight_scale and bias_scale are not read.
         mesh: the devices that share the weight scales.
+        finished: what steps of an earlier call gave; what this call adds is kept there at once.
         on_step: called after each step with the number of networks that it took, draws × weight scales.
     """
-    # What is data must not be part of the compilation's key.
-    config = config.replace(depth=1, weight_scale=1.0, bias_scale=0.0, initializer="scaled_normal")
+    config = _without_data(config)
     draws, (capacity, *_), dtype = tuple(draws), draws[0].hidden.weight.shape, draws[0].hidden.weight.dtype
     batch, deepest = inputs.shape[0], max(depths)
-    inputs, labels = jnp.asarray(inputs, dtype), jnp.asarray(labels)
+    inputs, labels = np.asarray(inputs, dtype), np.asarray(labels)
     room = networks_per_call(mesh, capacity, batch, config.width, dtype.itemsize) // len(draws)
     scales_a_device = max(1, min(room, -(-len(weight_scales) // mesh.size)))
     together = scales_a_device * mesh.size
-    shape = (mesh.size, len(draws), scales_a_device, capacity, batch, config.width)
-    tables = np.empty((2, len(draws), len(weight_scales), len(depths), deepest), dtype)
+    shape = ((mesh.size, len(draws), scales_a_device), capacity, batch, config.width, dtype, mesh)
+    finished = {} if finished is None else finished
     deepest_first = np.argsort(depths)[::-1]
-    for s in range(0, len(weight_scales), together):
-        scales = np.ones(together, dtype)
+    steps = range(0, len(weight_scales), together)
+    for s in steps:
         used = len(weight_scales[s : s + together])
+        if s in finished:
+            on_step(len(draws) * used)
+            continue
+        scales = np.ones(together, dtype)
         scales[:used] = weight_scales[s : s + together]
+        tables = np.empty((2, len(draws), used, len(depths), deepest), dtype)
         for d in range(0, len(depths), DEPTHS_PER_CALL):
             places = deepest_first[d : d + DEPTHS_PER_CALL]
             some_depths = np.zeros(DEPTHS_PER_CALL, np.int32)
             some_depths[: len(places)] = np.asarray(depths)[places]
             store, *curves = _sharded_curves(
-                _take_store(shape, dtype, mesh),
+                _take_store(*shape),
                 draws,
                 inputs,
                 labels,
@@ -350,11 +429,12 @@ def log10_norms(
                 config=config,
                 mesh=mesh,
             )
-            _stores[shape, dtype, mesh] = store
+            _stores[shape] = store
             for table, curve in zip(tables, curves, strict=True):
                 # [devices, draws, scales a device, …] to [draws, scales, …]
                 by_draw = on_this_host(curve)[..., : len(places), :deepest].swapaxes(0, 1)
                 by_draw = by_draw.reshape(len(draws), together, len(places), deepest)
-                table[:, s : s + used, places] = by_draw[:, :used]
+                table[:, :, places] = by_draw[:, :used]
+        finished[s] = tables
         on_step(len(draws) * used)
-    return tables[0], tables[1]
+    return tuple(np.concatenate([finished[s] for s in steps], axis=2))

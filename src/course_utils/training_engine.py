@@ -22,8 +22,7 @@ from jax import lax
 from jax.sharding import Mesh, PartitionSpec
 
 from .networks import Layer, NetworkConfig, Params, affine, cross_entropy, post
-
-_UNKNOWN_MEMORY = 4 * 2**30  # of an accelerator that does not tell
+from .norm_engine import memory_of
 
 
 def _at(stack, i):
@@ -162,11 +161,6 @@ def train_runs(draws, scales, batches, inputs, labels, depth, numbers, *, steps,
     )(draws, scales, batches, inputs, labels, depth)
 
 
-def memory_of(device) -> int:
-    """Bytes that an accelerator gives to arrays."""
-    return (device.memory_stats() or {}).get("bytes_limit", _UNKNOWN_MEMORY)
-
-
 def bytes_of_a_run(draw: Params, batches, state, batch: int) -> int:
     """Memory of one training: its parameters drawn, now and next, the gradient, the optimizer's state, layers' h and z, batches."""
     size = lambda tree: sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
@@ -178,6 +172,6 @@ def bytes_of_a_run(draw: Params, batches, state, batch: int) -> int:
 def runs_a_device(runs: int, of_one: int, mesh: Mesh) -> int:
     """How many of ``runs`` trainings of ``of_one`` bytes a device takes side by side; an even share of each call's."""
     device = mesh.devices.flat[0]
-    most = 1 if device.platform == "cpu" else max(1, memory_of(device) // 4 // of_one)
+    most = 1 if device.platform == "cpu" else int(max(1, memory_of(device) // 4 // of_one))
     calls = -(-runs // (most * mesh.size))
     return -(-runs // (calls * mesh.size))

@@ -9,8 +9,8 @@ process gets all results. What is kept is read and written by the first process.
 
 import functools
 import hashlib
+import logging
 import math
-import os
 import pathlib
 from typing import NamedTuple
 
@@ -29,7 +29,7 @@ from ._programs import optimizer_programs
 from ._shapes import Float
 from .datasets import Dataset
 from .networks import NetworkConfig, init_params
-from .norm_engine import default_mesh
+from .norm_engine import computers_memory, default_mesh
 from .training import batch_indices, check_fit
 
 _SOURCES = (
@@ -41,6 +41,7 @@ _SOURCES = (
     "training_engine",
     "training_sweep",
 )
+_log = logging.getLogger(__name__)  # where nobody has set up logging, Python prints the bare line
 _DRAWS_KEPT = 4  # of the seeds last used: three are common, and each depth asks for them anew
 
 
@@ -173,34 +174,28 @@ class _Grid:
         """Raise where curves, and runs on a CPU, cannot fit into this machine's memory."""
         on_cpu = self.mesh.devices.flat[0].platform == "cpu"
         needed = 4 * math.prod(self.shape) + on_cpu * self.together * self._of_one
-        if needed > _memory():
+        if needed > computers_memory():
             raise ValueError(
                 f"{len(self.runs):,} runs of {self.steps:,} steps need {needed / 1e9:.1f} GB, and this machine has "
-                f"{_memory() / 1e9:.1f} GB: take fewer runs or steps a call, or smaller networks"
+                f"{computers_memory() / 1e9:.1f} GB: take fewer runs or steps a call, or smaller networks"
             )
 
     def tell_parts(self) -> None:
         """Say where an accelerator's memory cannot hold a depth's runs all at once."""
         if self.mesh.devices.flat[0].platform != "cpu" and self.together < self.runs_a_depth:
-            print(
-                f"sweep_training: {self.runs_a_depth:,} runs side by side would take "
-                f"{self.runs_a_depth * self._of_one / 1e9:.1f} GB; {self.together:,} go at a time, "
-                f"{self.together * self._of_one / 1e9:.1f} GB."
+            _log.warning(
+                "%d trainings are more than fit side by side, %.1f GB: taking %d at a time, %.1f GB.",
+                self.runs_a_depth,
+                self.runs_a_depth * self._of_one / 1e9,
+                self.together,
+                self.together * self._of_one / 1e9,
             )
-
-
-def _memory() -> float:
-    """This machine's memory in bytes; without end where it does not tell."""
-    try:
-        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    except (AttributeError, ValueError, OSError):
-        return float("inf")
 
 
 def _all_rows(grid: _Grid, progress: bool) -> np.ndarray:
     """Loss and accuracy of every run, ``[runs, 2, steps]``: those that are kept, and the others trained."""
     key, first = grid.fingerprint(), jax.process_index() == 0
-    grid.check_memory()
+    grid.checkcomputers_memory()
     rows = np.empty(grid.shape, np.float32)
     found = of_first_process(kept_rows(key, grid.shape))
     done = saved = len(found)
@@ -227,8 +222,10 @@ def _all_rows(grid: _Grid, progress: bool) -> np.ndarray:
                     saved = done
     except KeyboardInterrupt:
         if save() and done:
-            print(
-                f"Stopped after {done:,} of {len(rows):,} runs. They are kept: the same call goes on from there."
+            _log.warning(
+                "training sweep: interrupted. %d of %d runs are kept; the same call goes on from there.",
+                done,
+                len(rows),
             )
         raise
     return rows
