@@ -195,7 +195,7 @@ class _Grid:
 def _all_rows(grid: _Grid, progress: bool) -> np.ndarray:
     """Loss and accuracy of every run, ``[runs, 2, steps]``: those that are kept, and the others trained."""
     key, first = grid.fingerprint(), jax.process_index() == 0
-    grid.checkcomputers_memory()
+    grid.check_memory()
     rows = np.empty(grid.shape, np.float32)
     found = of_first_process(kept_rows(key, grid.shape))
     done = saved = len(found)
