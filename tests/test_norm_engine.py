@@ -89,9 +89,11 @@ def test_an_accelerator_says_how_many_networks_it_takes_at_a_time(monkeypatch, c
 
 
 INTERRUPTED = """
+import signal
 import numpy as np
 from course_utils import NetworkConfig, norm_engine, sweep_gradient_norms
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background ignores Ctrl-C
 x, y = np.random.default_rng(0).standard_normal((64, 64)).astype("f4"), np.arange(64) % 10
 calls, plain = 0, norm_engine._sharded_curves
 
