@@ -103,7 +103,7 @@ PLANTED = """<!DOCTYPE html>
 <button style="display: block; margin: 20px; border: 0; background: #fff; color: #555" class="clear">Press</button>
 <img src="missing.png"><div style="width: 1000px">wide</div>
 <span class="math"></span><p style="display: none" id="hidden">Shown by a script.</p>
-<div><div class="ug-explorer" data-depth="1"><svg width="50" height="50"><circle r="5"></circle></svg></div>
+<div><div class="ug-explorer" data-depth="1"><svg width="50" height="50"><path d="M0 0h5"></path></svg></div>
 <input type="range" aria-label="works" id="works"><input type="range" aria-label="stuck" id="stuck"></div>
 </article>
 <script>
@@ -115,7 +115,7 @@ PLANTED = """<!DOCTYPE html>
   document.querySelector('#works').addEventListener('input', () => {
     const end = performance.now() + 30;
     while (performance.now() < end);
-    root.querySelector('circle').setAttribute('r', String(5 + 10 * Math.random()));
+    root.querySelector('path').setAttribute('d', `M0 0h${5 + 10 * Math.random()}`);
   });
 </script></body></html>
 """

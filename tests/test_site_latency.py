@@ -64,3 +64,14 @@ def test_the_sentence_has_room_and_leaves_what_stands_below_where_it_is(open_pag
         heights.append(sentence.bounding_box()["height"])
         assert sentence.locator("span").bounding_box()["height"] <= heights[-1]
     assert heights == sorted(heights)
+
+
+def test_the_sentence_takes_no_more_room_after_the_window_was_narrow(open_page):
+    page = ready(open_page(BOTH))
+    sentence = sliders(page, 0)[0].locator(".ug-sentence")
+    before = sentence.bounding_box()["height"]
+    page.set_viewport_size({"width": 200, "height": 900})
+    page.wait_for_function("() => document.querySelector('.ug-sentence').style.getPropertyValue('--ug-lines')")
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.wait_for_timeout(300)
+    assert sentence.bounding_box()["height"] == before

@@ -356,13 +356,17 @@ function mount({ model, el }, own) {
       for (const kind of ['pointerdown', 'keydown']) box?.addEventListener(kind, touched, { capture: true, signal: ended.signal });
     }
     if (measure().every((width, i) => width === widths[i])) return;
-    sentence.style.removeProperty('--ug-lines');
     cancelAnimationFrame(frame);
     frame = requestAnimationFrame(() => { atlas = null; draw(); });
   });
   resize.observe(root);
-  // The sentence's place has the height of the most that it has held: what stands below stays where it is.
+  // The sentence's place has the height of the most that it has held at this width: what stands below stays where it is.
+  let across = 0;
   const grow = new ResizeObserver(() => {
+    if (words.offsetWidth !== across) {
+      across = words.offsetWidth;
+      sentence.style.removeProperty('--ug-lines');
+    }
     if (words.offsetHeight > sentence.clientHeight) sentence.style.setProperty('--ug-lines', `${words.offsetHeight}px`);
   });
   grow.observe(words);
