@@ -1,7 +1,10 @@
 """Speed and memory, as ratios to a peer from one interleaved run.
 
-    make bench                                     all rows, into benchmarks/results.md, results.json and results.svg
-    python benchmarks/bench.py --only B3 B8 -n 3   some rows, fewer repetitions, printed only
+    make bench                                     all rows
+    python benchmarks/bench.py --only B3 B8 -n 3   some rows, fewer repetitions
+
+Rows of at least five repetitions go into benchmarks/results.md, results.json and results.svg, and the rows that were
+measured before on the same machine stay there: a bench that is stopped loses one row.
 
 Every measurement is a fresh process pinned to one core with one thread. Times are CPU seconds of the work without imports,
 medians over the repetitions; ours and the peer's take turns. A ratio's spread is the least and largest ratio of two
@@ -9,24 +12,24 @@ neighbouring runs. The machine's noise is what our own workload gives against it
 """
 
 import argparse
-import datetime
 import json
 import os
 import pathlib
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 from typing import NamedTuple
 
-from workloads import GRID, MOVES
+from results import keep, machine, told
+from workloads import MOVES
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 HERE = pathlib.Path(__file__).resolve().parent
 PEERS_PYTHON = ROOT / ".venv-bench" / "bin" / "python"
 COLAB_PYTHON = ROOT / ".venv-colab" / "bin" / "python"
 PEERS = ("torch", "equinox")  # beside the lock, in an environment of their own
+ENOUGH = 5  # repetitions of a row, to be kept
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 XLA = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 
@@ -169,122 +172,39 @@ def prepare_peers() -> None:
         subprocess.run([*pip, *wanted], check=True)
 
 
-# ---- telling ---------------------------------------------------------------------------------------------------------
-
-
-def value_of(result: dict) -> str:
-    """A result's figure with its spread."""
-    if "value" in result:
-        return result["value"]
-    low, high = result["spread"]
-    return f"{result['ratio']:.2f} ({low:.2f} to {high:.2f})"
-
-
-def told(result: dict) -> str:
-    """A result as a line on the terminal."""
-    times = f"{result['ours_s']:8.3f} s, peer {result['peer_s']:8.3f} s" if "ours_s" in result else ""
-    return f"{result['id']:4} {result['name']:52} {value_of(result):24} {result['target']:14} {'met' if result['met'] else 'MISSED':7} {times}"
-
-
-def machine() -> dict:
-    """What the figures depend on."""
-    import importlib.metadata as metadata
-
-    processor = platform.processor() or platform.machine()
-    info = pathlib.Path("/proc/cpuinfo")
-    if info.exists():
-        names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
-        processor = names[0] if names else processor
-    versions = {name: metadata.version(name) for name in ("jax", "numpy", "optax")}
-    date = datetime.date.today().isoformat()
-    return {"date": date, "processor": processor, "cores": os.cpu_count(), "python": platform.python_version(), **versions}
-
-
-def as_markdown(described: dict, results: list[dict]) -> str:
-    """The page of results."""
-    depths, scales, seeds, batch = (GRID[name] for name in ("depths", "weight_scales", "seeds", "batch"))
-    lines = [
-        "# Benchmarks",
-        "",
-        f"Written by `make bench` on {described['date']}: {described['processor']}, {described['cores']} cores, Python "
-        f"{described['python']}, JAX {described['jax']}, NumPy {described['numpy']}, optax {described['optax']}.",
-        "",
-        "Width 64, float32, tanh. Each measurement is a fresh process on one pinned core with one thread, in CPU seconds without "
-        "imports; ours and the peer's take turns. Figures are ratios of medians; brackets hold the least and largest ratio of "
-        f"two neighbouring runs. The grid has {depths} depths up to 100, {scales} weight scales, {seeds} seeds and batches of {batch}. "
-        "Where the target says ≤, the figure is ours / peer, else peer / ours.",
-        "",
-        "![The ratios](results.svg)",
-        "",
-        "| id | what | figure | target | | ours | peer |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for result in results:
-        times = [f"{result[side]:.3g} s" if side in result else "" for side in ("ours_s", "peer_s")]
-        memory = f", {result['peak_mb']:.0f} MB" if result.get("peak_mb") else ""
-        met = "met" if result["met"] else "**missed**"
-        lines.append(
-            f"| {result['id']} | {result['name']} | {value_of(result)}{memory} | {result['target']} | {met} | {' | '.join(times)} |"
-        )
-    return "\n".join([*lines, "", "On an accelerator: [accelerator.md](accelerator.md).", ""])
-
-
-def draw(results: list[dict], path: pathlib.Path) -> None:
-    """How many times longer each peer takes, with its spread."""
-    import matplotlib.pyplot as plt
-
-    from course_utils import use_course_style
-
-    use_course_style()
-    rows = [result for result in results if "ratio" in result][::-1]
-    upside = lambda result, ratio: 1 / ratio if result["target"].startswith("≤") else ratio
-    figure, ax = plt.subplots(figsize=(7, 0.36 * len(rows) + 1))
-    for place, result in enumerate(rows):
-        ratio = upside(result, result["ratio"])
-        spread = sorted(upside(result, one) for one in result["spread"])
-        target = upside(result, float(result["target"].split()[1]))
-        ax.plot(spread, [place] * 2, color="#0072B2", marker="", linewidth=2)
-        ax.plot(ratio, place, color="#0072B2", marker="o")
-        ax.plot(target, place, color="#D55E00", marker="|", markersize=12)
-    ax.set(xscale="log", xlabel="peer's time / ours; the bar is the target", yticks=range(len(rows)))
-    ax.set_yticklabels([f"{result['id']} {result['name']}" for result in rows], fontsize=8)
-    figure.savefig(path, metadata={"Date": None})
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-n", type=int, default=5, help="repetitions of each row (default 5)")
     ids = sorted({row.id for row in ROWS} | {"B4", "B7", "B9"})
-    parser.add_argument("--only", nargs="+", choices=ids, help="these rows; nothing is written")
+    parser.add_argument("--only", nargs="+", choices=ids, help="these rows")
     arguments = parser.parse_args()
     wanted = lambda id: not arguments.only or id in arguments.only
-    described, results = machine(), []
+    described = machine()
     print(", ".join(f"{name} {value}" for name, value in described.items()), flush=True)
 
-    def keep(*some):
-        results.extend(some)
+    def tell(*some):
         print(*map(told, some), sep="\n", flush=True)
+        if arguments.n >= ENOUGH:
+            keep(described, some)
 
     prepare_peers()
     for row in ROWS:
         if wanted(row.id):
-            keep(compare(row, arguments.n))
+            result = compare(row, arguments.n)
+            tell(result)
             if row.peer == "grid_torch":
-                peak = results[-1]["peak_mb"]
-                keep(fact("B1", "grid, peak memory", f"{peak:.0f} MB", "≤ 400 MB", peak <= 400))
+                peak = result["peak_mb"]
+                tell(fact("B1", "grid, peak memory", f"{peak:.0f} MB", "≤ 400 MB", peak <= 400))
     if wanted("B3"):
-        keep(*explorer_moves())
+        tell(*explorer_moves())
     if wanted("B4"):
-        keep(persistent_cache(arguments.n))
+        tell(persistent_cache(arguments.n))
     if wanted("B7"):
-        keep(eight_devices())
+        tell(eight_devices())
     if wanted("B9"):
-        keep(*chapters())
+        tell(*chapters())
     if arguments.only:
         return 0
-    (HERE / "results.json").write_text(json.dumps({"machine": described, "results": results}, indent=1, ensure_ascii=False) + "\n")
-    (HERE / "results.md").write_text(as_markdown(described, results))
-    draw(results, HERE / "results.svg")
     print("Chapters, with Colab's versions, one at a time on all cores:", flush=True)
     subprocess.run([COLAB_PYTHON, HERE / "chapters.py"], check=True)
     return 0

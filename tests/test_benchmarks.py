@@ -66,3 +66,24 @@ def test_the_build_keeps_its_time_cold_and_warm(tmp_path):
     (executed / "a.log").unlink()
     _keep_time(tmp_path, 40.0)
     assert kept() == {"cold": 500.0, "warm": 40.0}
+
+
+def test_results_are_kept_row_by_row_and_those_of_another_machine_go(tmp_path):
+    from results import keep
+
+    here = {"processor": "one", "cores": 2, "python": "3", "jax": "1", "numpy": "2", "optax": "0"}
+    there = here | {"jax": "2"}
+    row = lambda id, ratio: {
+        "id": id, "name": f"row {id}", "ours_s": 1.0, "peer_s": ratio, "ratio": ratio, "spread": [ratio, ratio],
+        "target": "≥ 2", "met": ratio >= 2, "peak_mb": None, "runs": 5,
+    }  # fmt: skip
+    figures = lambda: {r["id"]: r.get("ratio") for r in json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))["results"]}
+    keep(here, [row("B3", 3.0)], tmp_path)
+    keep(here, [row("B1", 1.0), {"id": "B7", "name": "bytes", "value": "the same", "target": "", "met": True}], tmp_path)
+    keep(here, [row("B3", 4.0)], tmp_path)
+    assert figures() == {"B1": 1.0, "B3": 4.0, "B7": None}
+    page = (tmp_path / "results.md").read_text(encoding="utf-8")
+    assert "| B1 | row B1 | 1.00 (1.00 to 1.00) | ≥ 2 | **missed** | 1 s | 1 s |" in page and "| B3 | row B3 | 4.00" in page
+    assert (tmp_path / "results.svg").stat().st_size > 1000
+    keep(there, [row("B8", 2.0)], tmp_path)
+    assert figures() == {"B8": 2.0}
