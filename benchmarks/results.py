@@ -99,4 +99,8 @@ def draw(results: list[dict], path: pathlib.Path) -> None:
         ax.plot(target, place, color="#D55E00", marker="|", markersize=12)
     ax.set(xscale="log", xlabel="peer's time / ours; the bar is the target", yticks=range(len(rows)))
     ax.set_yticklabels([f"{result['id']} {result['name']}" for result in rows], fontsize=8)
+    low, high = ax.get_xlim()
+    ticks = [tick for tick in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100) if low <= tick <= high]
+    ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    ax.minorticks_off()
     figure.savefig(path, metadata={"Date": None})
