@@ -365,7 +365,7 @@ def networks_per_call(mesh: Mesh, capacity: int, batch: int, width: int, itemsiz
 
 
 @cache
-def _without_data(config: NetworkConfig) -> NetworkConfig:
+def without_data(config: NetworkConfig) -> NetworkConfig:
     """What the compiled program depends on, and nothing that it takes as data."""
     return config.replace(depth=1, weight_scale=1.0, bias_scale=0.0, initializer="scaled_normal")
 
@@ -396,7 +396,7 @@ def log10_norms(
         finished: what steps of an earlier call gave; what this call adds is kept there at once.
         on_step: called after each step with the number of networks that it took, draws × weight scales.
     """
-    config = _without_data(config)
+    config = without_data(config)
     draws, (capacity, *_), dtype = tuple(draws), draws[0].hidden.weight.shape, draws[0].hidden.weight.dtype
     batch, deepest = inputs.shape[0], max(depths)
     inputs, labels = np.asarray(inputs, dtype), np.asarray(labels)

@@ -29,7 +29,7 @@ from ._programs import optimizer_programs
 from ._shapes import Float
 from .datasets import Dataset
 from .networks import NetworkConfig, init_params
-from .norm_engine import computers_memory, default_mesh
+from .norm_engine import computers_memory, default_mesh, without_data
 from .training import batch_indices, check_fit
 
 _SOURCES = (
@@ -125,8 +125,7 @@ class _Grid:
         self.mesh, self.steps, self._batch_size = default_mesh(), steps, batch_size
         # A shallower network is the beginning of a deeper one, so the deepest one's draw serves all.
         self._base = config.replace(depth=max(max(depths), 2), weight_scale=1.0)
-        # What is data must not be part of the compilation's key.
-        self._config = config.replace(depth=1, weight_scale=1.0, bias_scale=0.0, initializer="scaled_normal")
+        self._config = without_data(config)
         self._inputs = np.asarray(dataset.inputs, jnp.result_type(float))
         self._labels = np.asarray(dataset.labels)
         self.of_seed = functools.lru_cache(_DRAWS_KEPT)(self._of_seed)
