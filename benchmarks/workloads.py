@@ -82,7 +82,8 @@ def grid_plain():
 
     from course_utils import norm_engine
 
-    norm_engine._unit = lambda x, k: (x, k)
+    norm_engine._unit = lambda x: (x, 0)
+    norm_engine._squares = lambda *arrays: ([jnp.sum(x * x) for x in arrays], [0] * len(arrays))
     norm_engine._into_window = lambda z, h, k, config: (z, h, k)
     norm_engine._power_of_two = lambda k, dtype: jnp.ones((), dtype)
     return {"seconds": _sweep_the_grid()[1]}

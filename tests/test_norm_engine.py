@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -50,6 +51,40 @@ def test_a_depth_beyond_the_store_grows_it_once_and_says_so(monkeypatch, caplog)
     np.testing.assert_allclose(grown.weight_gradient, sweep(depths=[31]).weight_gradient, atol=1e-5)
 
 
+@pytest.mark.parametrize("depths", [[1], [4], [9], [1, 3, 4, 5, 8, 11, 12]])
+@pytest.mark.parametrize(
+    "config",
+    [
+        NetworkConfig(1, weight_scale=2.0),
+        NetworkConfig(1, input_size=12),  # the first layer stands apart
+        NetworkConfig(1, normalization="batch", skip="residual"),
+    ],
+    ids=["plain", "other inputs", "normalized"],
+)
+def test_blocks_of_layers_leave_no_seam(monkeypatch, config, depths):
+    grid = {"inputs": X[:, : config.input_size], "depths": depths, "weight_scales": [1e-9, 0.5, 1.0, 1e9]}
+    whole = sweep(config, **grid)
+    monkeypatch.setattr(norm_engine, "_BLOCK", 4)
+    in_blocks = sweep(config, **grid)
+    np.testing.assert_allclose(in_blocks.weight_gradient, whole.weight_gradient, atol=1e-5)
+    np.testing.assert_allclose(in_blocks.backward_signal, whole.backward_signal, atol=1e-5)
+
+
+def test_a_large_batch_takes_smaller_blocks():
+    usual, large, huge = (norm_engine._store_shapes(1024, batch, 64) for batch in (512, 4096, 10**6))
+    assert (usual.z[0], large.z[0], huge.z[0]) == (128, 16, 16)
+    assert large.starts[0] * large.h[0] == 1024
+
+
+@pytest.mark.parametrize("sizes", [(1.0, 1.0), (1e-30, 1.0), (1.0, 1e30), (1e-37, 1e25), (0.0, 1e-20)])
+def test_sums_of_squares_are_right_at_any_size(sizes):
+    arrays = [jnp.float32(size) * jnp.abs(X) for size in sizes]
+    sums, exponents = norm_engine._squares(*arrays)
+    for array, total, exponent in zip(arrays, sums, exponents, strict=True):
+        expected = (np.float64(array) ** 2).sum()
+        np.testing.assert_allclose(np.float64(total) * 4.0 ** float(exponent), expected, rtol=1e-5)
+
+
 @pytest.mark.parametrize("depths", [[16], [1, 15, 16]])
 def test_the_deepest_network_fills_the_store(monkeypatch, depths):
     monkeypatch.setattr(norm_engine, "_CAPACITY", 16)
@@ -60,8 +95,8 @@ def test_the_deepest_network_fills_the_store(monkeypatch, depths):
 
 @pytest.mark.usefixtures("as_a_reader")
 def test_what_exceeds_the_memory_is_refused_with_its_size(monkeypatch):
-    monkeypatch.setattr(norm_engine, "computers_memory", lambda: 20e6)
-    with pytest.raises(ValueError, match=r"depth 1000 at width 64 and batch 16 takes 0.0252 GB, and there are 0.02 GB"):
+    monkeypatch.setattr(norm_engine, "computers_memory", lambda: 10e6)
+    with pytest.raises(ValueError, match=r"depth 1000 at width 64 and batch 16 takes 0.018 GB, and there are 0.01 GB"):
         sweep(depths=[1000])
     monkeypatch.setattr(norm_engine, "computers_memory", lambda: 40e6)
     with pytest.raises(ValueError, match=r"100000 networks take 0.16 GB, and there are 0.04 GB. At most 25000 networks fit"):
@@ -81,11 +116,12 @@ def test_an_accelerator_says_how_many_networks_it_takes_at_a_time(monkeypatch, c
 
     monkeypatch.delenv("COURSE_BUILD")
     together = norm_engine.networks_per_call(Mesh, 1024, 128, 64)
-    assert together == 1e9 // 4 // (4 * 64 * 128 * (2 * 1024 + norm_engine.DEPTHS_PER_CALL)) == 3
-    _tell_size(3, 10, together, Mesh)
+    store = 64 * 128 * (2 * 128 + 1024 // 128 + norm_engine.DEPTHS_PER_CALL)
+    assert together == 1e9 // 4 // (4 * (store + 1024 * 64 * 64)) == 9
+    _tell_size(9, 10, together, Mesh)
     assert not caplog.records
-    _tell_size(4, 10, together, Mesh)
-    assert caplog.messages == ["4 networks are more than fit side by side: taking 3 at a time."]
+    _tell_size(10, 10, together, Mesh)
+    assert caplog.messages == ["10 networks are more than fit side by side: taking 9 at a time."]
 
 
 INTERRUPTED = """

@@ -2,7 +2,7 @@
 
 `gradients.layer_gradient_norms` is the readable path: `jax.grad` of a loss, then a norm for each layer. It compiles
 anew for each depth, and in float32 it loses the layers whose gradients lie below 1e-38 or above 1e38. Sliders and
-maps need every depth and every scale, now. Six ideas give them that.
+maps need every depth and every scale, now. Seven ideas give them that.
 
 **Depth is data.** A network of depth d is the first d layers of a stack of fixed capacity. The forward sweep is a
 loop whose length is a traced number, so the compiled program does not depend on d and costs what d costs. JAX cannot
@@ -27,8 +27,11 @@ post(2^-k z) = 2^-k post(z), and its derivative does not change. Or it is consta
 sigmoid(z) = 1/2 for tiny z), and k stays 0 there. Where layers normalize, the forward signal stays of order one by
 itself, and only g needs its k.
 
-**The store is reused.** The forward sweep keeps h and z of every layer, so that the reverse sweep repeats no product.
-A fresh array of 67 MB costs 33 ms of page faults a call; the store is donated to each call and comes back.
+**Layers come in blocks.** The forward sweep keeps h and z of a layer, so that the reverse sweep repeats no product; but
+only of one block of 128 layers, so that the store stays small at any depth. A deeper network goes up through all blocks,
+keeping what goes into each. On its way back it goes up through a block once more before it comes down.
+
+**The store is reused.** A fresh array costs a page fault for each 4 kB. The store is donated to each call and comes back.
 
 **A CPU takes one network a call, an accelerator as many as fit.** One network's layers stay in a CPU's cache, and
 several side by side do not. An accelerator waits for the launch of each small product, so it takes all draws and weight
@@ -39,7 +42,7 @@ import logging
 import math
 import os
 from collections.abc import Sequence
-from functools import cache, partial
+from functools import cache, partial, reduce
 from typing import NamedTuple
 
 import jax
@@ -54,30 +57,33 @@ from ._shapes import Float
 from .networks import Layer, NetworkConfig, Params, post
 
 _WINDOW = 24
+_SQUARES = 80  # sums of squares within 2^-80 and 2^80 are right to float32's precision
 _CONSTANT_FOR_HUGE_Z = ("sigmoid", "tanh")
 _CONSTANT_FOR_TINY_Z = ("sigmoid", "softplus")
 _LOG10_OF_2 = float(np.log10(2.0))
 DEPTHS_PER_CALL = 32
 _CAPACITY = 1024
-_CAPACITY_BYTES = 256 * 2**20
+_CAPACITY_BYTES = 256 * 2**20  # of weights
+_BLOCK = 128
+_BLOCK_BYTES = 32 * 2**20
 _UNKNOWN_MEMORY = 4 * 2**30  # of an accelerator that does not tell
 _grown: set = set()  # stores beyond the usual capacity that have been told of
 _log = logging.getLogger(__name__)
 
 
 def capacity_for(depth: int, batch: int, width: int, itemsize: int = 4) -> int:
-    """Length of the store for networks of this depth: 1024 while that fits in 256 MB, so that depths share a compilation.
+    """How many layers a compiled sweep takes: 1024 while their weights fit in 256 MB, so that depths share a compilation.
 
     Raises:
-        ValueError: where such a store is larger than the memory.
+        ValueError: where such networks are larger than the memory.
     """
     capacity = _CAPACITY
-    while capacity > 16 and capacity * width * (2 * batch + width) * itemsize > _CAPACITY_BYTES:
+    while capacity > 16 and capacity * width * width * itemsize > _CAPACITY_BYTES:
         capacity //= 2
     usual = capacity
     while capacity < depth:
         capacity *= 2
-    _check_memory(depth, capacity * width * (2 * batch + width) * itemsize, batch, width)
+    _check_memory(depth, _bytes_of(capacity, batch, width, itemsize), batch, width)
     if capacity > usual and (capacity, batch, width) not in _grown and not in_build():
         _log.warning(
             "Depth %d is beyond the usual %d: compiling once for depths up to %d.", depth, usual, capacity
@@ -113,12 +119,33 @@ def computers_memory() -> float:
 class Store(NamedTuple):
     """Memory for a sweep, written before it is read. Calls hand it on, with leading axes as in `_sharded_curves`."""
 
-    h: Float[Array, "*calls capacity batch width"]
-    """What goes into each layer, times ``2^-exponent``."""
-    z: Float[Array, "*calls capacity batch width"]
+    h: Float[Array, "*calls block width batch"]
+    """What goes into each layer of a block, times ``2^-exponent``, transposed as the weight gradients need it."""
+    z: Float[Array, "*calls block batch width"]
     """Its pre-activation, likewise."""
+    starts: Float[Array, "*calls blocks batch width"]
+    """What goes into each block, likewise."""
     g: Float[Array, "*calls depths batch width"]
     """∂loss/∂h of each network, at the layer that the reverse sweep has reached."""
+
+
+def _store_shapes(capacity: int, batch: int, width: int, itemsize: int = 4) -> Store:
+    """Shape of each part of one network's store."""
+    block = min(_BLOCK, capacity)
+    while block > 16 and 2 * block * batch * width * itemsize > _BLOCK_BYTES:
+        block //= 2
+    return Store(
+        h=(block, width, batch),
+        z=(block, batch, width),
+        starts=(-(-capacity // block), batch, width),
+        g=(DEPTHS_PER_CALL, batch, width),
+    )
+
+
+def _bytes_of(capacity: int, batch: int, width: int, itemsize: int = 4) -> int:
+    """Memory that one network takes: its weights and its store."""
+    store = sum(math.prod(shape) for shape in _store_shapes(capacity, batch, width, itemsize))
+    return itemsize * (capacity * width * width + store)
 
 
 def _bits_type(dtype):
@@ -141,15 +168,31 @@ def _exponent(x):
     )
 
 
-def _unit(x, k):
-    """``x · 2^k`` as (entries of order one, exponent)."""
+def _unit(x):
+    """x as (entries of order one, exponent)."""
     exponent = _exponent(x)
-    return x * _power_of_two(-exponent, x.dtype), exponent + k
+    return x * _power_of_two(-exponent, x.dtype), exponent
 
 
-def _log10_norm(x, k):
-    """log10 of the Frobenius norm of ``x · 2^k``, from what `_unit` gives."""
-    return 0.5 * jnp.log10(jnp.sum(x * x)) + k * _LOG10_OF_2
+def _squares(*arrays):
+    """Of each array x the sum of squares of ``x · 2^-exponent``, and that exponent: 0 unless the sum would lose digits.
+
+    To scale each array first would cost a pass over it and its sum another. Few need it, and one branch asks for all.
+    """
+    sums = tuple(jnp.sum(x * x) for x in arrays)
+    fine = [(total > 2.0**-_SQUARES) & (total < 2.0**_SQUARES) for total in sums]
+
+    def scaled():
+        units, exponents = zip(*map(_unit, arrays), strict=True)
+        return tuple(jnp.sum(unit * unit) for unit in units), exponents
+
+    as_they_are = sums, (jnp.int32(0),) * len(sums)
+    return lax.cond(reduce(jnp.logical_and, fine), lambda: as_they_are, scaled)
+
+
+def _log10_norm(squares, k):
+    """log10 of the Frobenius norm, from the sum of squares of its ``2^-k``-fold."""
+    return 0.5 * jnp.log10(squares) + k * _LOG10_OF_2
 
 
 # No index in this module is negative: XLA need not look.
@@ -193,76 +236,113 @@ def _logit_cotangent(readout: Layer, h, k, labels):
     logits = _pre_activation(readout, h, k)
     # Subtracting the largest logit first keeps the difference right even where the logits themselves overflow.
     shifted = (logits - logits.max(-1, keepdims=True)) * _power_of_two(k, h.dtype)
-    error = jax.nn.softmax(shifted) - jax.nn.one_hot(labels, logits.shape[-1], dtype=h.dtype)
+    exponentials = jnp.exp(shifted)  # `jax.nn.softmax` would look for the largest once more
+    softmax = exponentials / exponentials.sum(-1, keepdims=True)
+    error = softmax - jax.nn.one_hot(labels, logits.shape[-1], dtype=h.dtype)
     return error @ readout.weight.T / h.shape[0]
 
 
 def _curves(store, params: Params, inputs, labels, scale, depths, config: NetworkConfig):
     """log10 norms of one network at several depths, and the store back.
 
-    ``depths`` is ``[DEPTHS_PER_CALL]``, deepest first, filled up with zeros. Returns weight gradients and backward
-    signals, each ``[DEPTHS_PER_CALL, capacity]`` with NaN past each depth.
+    ``depths`` is ``[DEPTHS_PER_CALL]``, deepest first, filled up with zeros. Returns weight gradients
+    ``[DEPTHS_PER_CALL, capacity]`` and backward signals ``[DEPTHS_PER_CALL, capacity + 1]``, that of the inputs first;
+    NaN past each depth.
     """
-    capacity, dtype = store.h.shape[0], store.h.dtype
+    block, capacity, dtype = store.z.shape[0], params.hidden.weight.shape[0], store.z.dtype
+    lowest = 0 if params.first is None else 1  # number of the layer that is the stack's first
 
     def forward_through(layer, h, k):
         """The layer's input and pre-activation in the window, their exponent, and the output."""
         z, h, k = _into_window(_pre_activation(layer, h, k), h, k, config)
         return h, z, k, post(layer, z, h, config)
 
+    def backward_through(layer, i, h_transposed, z, k_h, carry):
+        """The norms of layer i in every network that has it, and their g taken to the layer below."""
+        _, vjp_of_post = jax.vjp(lambda z, h: post(layer, z, h, config), z, h_transposed.T)
+
+        def one_network(j, carry):
+            g, exponents_of_g, weight, signal = carry
+            k = _at(exponents_of_g, j)
+            dz, dh = vjp_of_post(_at(g, j))
+            of_weight = h_transposed @ dz
+            if layer.weight.shape[0] != g.shape[-1]:  # what lies below is the inputs
+                (squares,), (change,) = _squares(of_weight)
+                return g, exponents_of_g, _put(weight, _log10_norm(squares, k + k_h + change), j, i), signal
+            below = dz @ layer.weight.T + dh
+            (squares, squares_below), (change, change_below) = _squares(of_weight, below)
+            weight = _put(weight, _log10_norm(squares, k + k_h + change), j, i)
+            signal = _put(signal, _log10_norm(squares_below, k + change_below), j, i)
+            g = _put(g, below * _power_of_two(-change_below, dtype), j)
+            return g, _put(exponents_of_g, k + change_below, j), weight, signal
+
+        return lax.fori_loop(0, jnp.sum(depths > i), one_network, carry)
+
     h, k = inputs, jnp.int32(0)
     if params.first is not None:
         first = _scaled(params.first, scale)
-        *at_first, h = forward_through(first, h, k)
-        k = at_first[-1]
-    lowest = 0 if params.first is None else 1  # number of the layer that is the stack's first
+        of_first_h, *of_first, h = forward_through(first, h, k)
+        k = of_first[-1]
+    blocks = (depths[0] + block - 1) // block
 
-    def forward(i, carry):
-        h, k, hs, zs, exponents = carry
-        h, z, k, output = forward_through(_layer_at(params.hidden, i - lowest, scale), h, k)
-        return output, k, _put(hs, h, i), _put(zs, z, i), _put(exponents, k, i)
+    def through_block(step, carry):
+        """Up through a block, and on the way back also down."""
+        h, k, starts, exponents_of_starts, hs, zs, exponents, *networks = carry
+        b = jnp.minimum(step, 2 * (blocks - 1) - step)
+        h = jnp.where(step < blocks, h, _at(starts, b))
+        k = jnp.where(step < blocks, k, _at(exponents_of_starts, b))
+        starts, exponents_of_starts = _put(starts, h, b), _put(exponents_of_starts, k, b)
+        top = jnp.minimum((b + 1) * block, depths[0])
+        layers = top - jnp.maximum(b * block, lowest)
 
-    carry = h, k, store.h, store.z, jnp.zeros(capacity, jnp.int32)
-    h, k, hs, zs, exponents = lax.fori_loop(lowest, depths[0], forward, carry)
+        def forward(n, carry):
+            h, k, hs, zs, exponents = carry
+            i = top - layers + n
+            h, z, k, output = forward_through(_layer_at(params.hidden, i - lowest, scale), h, k)
+            slot = i - b * block
+            return output, k, _put(hs, h.T, slot), _put(zs, z, slot), _put(exponents, k, slot)
 
-    def backward_through(layer, i, h, z, k_h, carry):
-        """The norms of layer i in every network that has it, and their g taken to the layer below."""
-        _, vjp_of_post = jax.vjp(lambda z, h: post(layer, z, h, config), z, h)
-        h_transposed = h.T  # once for all networks
+        def cotangent(j, carry):
+            g, exponents_of_g, weight, signal = carry
+            depth = _at(depths, j)
+            # What comes out of a network's last layer goes into the next one, which the store has unless the block ends.
+            own_h = jnp.where(depth == top, h, _at(hs, depth - b * block).T)
+            own_k = jnp.where(depth == top, k, _at(exponents, depth - b * block))
+            unit, exponent = _unit(_logit_cotangent(params.readout, own_h, own_k, labels))
+            signal = _put(signal, _log10_norm(jnp.sum(unit * unit), exponent), j, depth)
+            return _put(g, unit, j), _put(exponents_of_g, exponent, j), weight, signal
 
-        def one_network(j, carry):
-            g_j, g, exponents_of_g, weight, signal = carry
-            g_j, k = _unit(g_j, _at(exponents_of_g, j))
-            dz, dh = vjp_of_post(g_j)
-            signal = _put(signal, _log10_norm(g_j, k), j, i)
-            weight = _put(weight, _log10_norm(*_unit(h_transposed @ dz, k + k_h)), j, i)
-            if layer.weight.shape[0] == g_j.shape[1]:
-                g = _put(g, dz @ layer.weight.T + dh, j)
-            # Read the next network's g here, after the write: read before it, XLA would copy the array.
-            return _at(g, j + 1), g, _put(exponents_of_g, k, j), weight, signal
+        def backward(n, carry):
+            i = top - 1 - n
+            slot = i - b * block
+            layer = _layer_at(params.hidden, i - lowest, scale)
+            return backward_through(layer, i, _at(hs, slot), _at(zs, slot), _at(exponents, slot), carry)
 
-        return lax.fori_loop(0, jnp.sum(depths > i), one_network, (carry[0][0], *carry))[1:]
+        h, k, hs, zs, exponents = lax.fori_loop(0, layers, forward, (h, k, hs, zs, exponents))
+        back, deeper = step >= blocks - 1, jnp.sum(depths > top)
+        ending_here = jnp.where(back, jnp.sum(depths > b * block) - deeper, 0)
+        networks = lax.fori_loop(deeper, deeper + ending_here, cotangent, tuple(networks))
+        networks = lax.fori_loop(0, jnp.where(back, layers, 0), backward, networks)
+        return h, k, starts, exponents_of_starts, hs, zs, exponents, *networks
 
-    def backward(step, carry):
-        i = depths[0] - 1 - step
-        layer = _layer_at(params.hidden, i - lowest, scale)
-        return backward_through(layer, i, _at(hs, i), _at(zs, i), _at(exponents, i), carry)
-
-    def cotangent(j, g):
-        # What comes out of a network's last layer goes into the next one, but for the deepest network.
-        depth = _at(depths, j)
-        deepest = depth == depths[0]
-        own_h, own_k = jnp.where(deepest, h, _at(hs, depth)), jnp.where(deepest, k, _at(exponents, depth))
-        return _put(g, _logit_cotangent(params.readout, own_h, own_k, labels), j)
-
-    g = lax.fori_loop(0, jnp.sum(depths > 0), cotangent, store.g)
-    tables = (jnp.full((DEPTHS_PER_CALL, capacity), jnp.nan, dtype),) * 2
-    carry = g, jnp.zeros(DEPTHS_PER_CALL, jnp.int32), *tables
-    carry = lax.fori_loop(0, depths[0] - lowest, backward, carry)
+    zeros = lambda length: jnp.zeros(length, jnp.int32)
+    carry = (
+        h,
+        k,
+        store.starts,
+        zeros(store.starts.shape[0]),
+        store.h,
+        store.z,
+        zeros(block),
+        store.g,
+        zeros(DEPTHS_PER_CALL),
+        *(jnp.full((DEPTHS_PER_CALL, capacity + inputs_too), jnp.nan, dtype) for inputs_too in (0, 1)),
+    )
+    _, _, starts, _, hs, zs, _, *networks = lax.fori_loop(0, 2 * blocks - 1, through_block, carry)
     if params.first is not None:
-        carry = backward_through(first, 0, *at_first, carry)
-    g, _, weight, signal = carry
-    return Store(hs, zs, g), weight, signal
+        networks = backward_through(first, 0, of_first_h.T, *of_first, tuple(networks))
+    g, _, weight, signal = networks
+    return Store(hs, zs, starts, g), weight, signal
 
 
 def _curves_of_all(store, draws, inputs, labels, scales, depths, config: NetworkConfig):
@@ -277,12 +357,18 @@ def _curves_of_all(store, draws, inputs, labels, scales, depths, config: Network
     return each_draw(store, jax.tree.map(lambda *leaves: jnp.stack(leaves), *draws), scales)
 
 
-# One step of optimization less halves the time to compile, and the matrix products, which are library calls, run as before.
+# The matrix products are library calls. For the rest, one step of optimization less halves the time to compile, and so
+# does one module of code instead of one for each loop; only normalized networks run slower for it, by a tenth.
+_COMPILER_OPTIONS = {"xla_backend_optimization_level": 1}
+if jax.__version_info__ < (0, 11):  # an XLA that no longer knows an option refuses it
+    _COMPILER_OPTIONS["xla_cpu_use_fusion_emitters"] = False
+
+
 @partial(
     jax.jit,
     static_argnames=("config", "mesh"),
     donate_argnames="store",
-    compiler_options={"xla_backend_optimization_level": 1},
+    compiler_options=_COMPILER_OPTIONS,
 )
 def _sharded_curves(store, draws, inputs, labels, scales, depths, *, config, mesh):
     """`_curves` with ``scales``, and the store's first axis, split over the mesh's devices.
@@ -315,7 +401,8 @@ def _take_store(calls, capacity, batch, width, dtype, mesh) -> Store:
     _stores.clear()  # one store at a time bounds memory
     if store is None:
         sharding = NamedSharding(mesh, PartitionSpec(mesh.axis_names[0]))
-        shapes = [(*calls, size, batch, width) for size in (capacity, capacity, DEPTHS_PER_CALL)]
+        of_one = _store_shapes(capacity, batch, width, np.dtype(dtype).itemsize)
+        shapes = [(*calls, *shape) for shape in of_one]
         if mesh.devices.flat[0].platform == "cpu":  # NumPy compiles nothing
             store = Store(*(jax.device_put(np.zeros(shape, dtype), sharding) for shape in shapes))
         else:  # NumPy's zeros would have to cross the bus
@@ -360,8 +447,7 @@ def networks_per_call(mesh: Mesh, capacity: int, batch: int, width: int, itemsiz
     device = mesh.devices.flat[0]
     if device.platform == "cpu":
         return 1
-    one = (2 * capacity + DEPTHS_PER_CALL) * batch * width * itemsize  # its store
-    return int(max(1, memory_of(device) // 4 // one))
+    return int(max(1, memory_of(device) // 4 // _bytes_of(capacity, batch, width, itemsize)))
 
 
 @cache
@@ -430,9 +516,9 @@ def log10_norms(
                 mesh=mesh,
             )
             _stores[shape] = store
-            for table, curve in zip(tables, curves, strict=True):
+            for table, curve, below in zip(tables, curves, (0, 1), strict=True):
                 # [devices, draws, scales a device, …] to [draws, scales, …]
-                by_draw = on_this_host(curve)[..., : len(places), :deepest].swapaxes(0, 1)
+                by_draw = on_this_host(curve)[..., : len(places), below : below + deepest].swapaxes(0, 1)
                 by_draw = by_draw.reshape(len(draws), together, len(places), deepest)
                 table[:, :, places] = by_draw[:, :used]
         finished[s] = tables
