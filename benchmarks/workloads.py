@@ -76,6 +76,17 @@ def grid_ours():
 
 
 @workload
+def grid_compiled_ours():
+    """The grid where the program is compiled: a smaller grid of the same shapes has run."""
+    from course_utils import NetworkConfig, sweep_gradient_norms
+
+    sweep_gradient_norms(
+        NetworkConfig(1), *batch(GRID["batch"]), depths=[100], weight_scales=[1.0], seeds=[0], progress=False
+    )
+    return {"seconds": _sweep_the_grid()[1]}
+
+
+@workload
 def grid_plain():
     """The same engine without powers of two of their own: wrong where float32 ends."""
     import jax.numpy as jnp
