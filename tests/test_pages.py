@@ -204,6 +204,9 @@ REPAIRED = {
         '<details class="hide"><summary><span class="collapsed">Show</span></summary></details>',
     ),
     "no_stray_breaks": ('<p class="copyright">2026<br></p>', '<p class="copyright">2026</p>'),
+    "long_names_break_between_words": (
+        "<td><code><span>a_b(x)</span></code></td><p><code>a_b</code></p>", "<td><code><span>a_<wbr>b(<wbr>x)</span></code></td><p><code>a_b</code></p>",
+    ),
     "no_comments": ("<p>a<!-- aside --></p>", "<p>a</p>"),
 }  # fmt: skip
 

@@ -37,6 +37,11 @@ def test_the_front_door_leads_to_the_first_page(open_page):
     assert page.locator("h1").first.text_content().startswith("Unstable Gradients")
 
 
+# A formula that is wider than its place must not become too small to read.
+SHRUNK = """() => [...document.querySelectorAll('.math > svg')].filter(formula => formula.checkVisibility()
+  && formula.getBoundingClientRect().width < 0.8 * formula.width.baseVal.value).map(formula => formula.parentElement.textContent)"""
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_axe_finds_nothing_no_text_is_faint_and_nothing_scrolls_sideways(open_page, name):
     page, found = open_page(name, color_scheme="light"), {}
@@ -48,6 +53,7 @@ def test_axe_finds_nothing_no_text_is_faint_and_nothing_scrolls_sideways(open_pa
         if faint := faint_text(page):
             found[width, scheme, "faint"] = faint
         assert page.evaluate(SIDEWAYS, width) <= 0, (width, scheme)
+        assert page.evaluate(SHRUNK) == [], (width, scheme)
     assert found == {}
 
 

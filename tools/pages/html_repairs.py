@@ -3,6 +3,8 @@
 What depends on the window's width is left to ``assets/a11y.js``.
 """
 
+import re
+
 from bs4 import BeautifulSoup, Comment
 
 from .site import Site
@@ -120,6 +122,14 @@ def no_stray_breaks(page: BeautifulSoup) -> None:
         line.extract()
 
 
+def long_names_break_between_words(page: BeautifulSoup) -> None:
+    """In a narrow table a name such as layer_gradient_norms(...) would break in the middle of a word."""
+    for code in page.select("td code"):
+        for text in code.find_all(string=True):
+            first, *rest = re.split(r"(?<=[_(])(?=.)", text)
+            text.replace_with(first, *(part for piece in rest for part in (page.new_tag("wbr"), piece)))
+
+
 def no_comments(page: BeautifulSoup) -> None:
     """Remarks of the theme's authors to each other travel with each page."""
     for comment in page.find_all(string=lambda text: isinstance(text, Comment)):
@@ -139,5 +149,6 @@ REPAIRS = (
     forms_can_be_sent,
     summaries_hold_phrases,
     no_stray_breaks,
+    long_names_break_between_words,
     no_comments,
 )
