@@ -129,6 +129,48 @@ def grid_digest():
     return {"seconds": seconds, "devices": len(jax.devices()), "digest": digest}
 
 
+# ---- a chapter's map, by both paths: B9 --------------------------------------------------------------------------
+
+
+def _map_of_chapter_2():
+    """What its first explorer measures: the network, inputs, labels, depths, weight scales and seeds."""
+    from course_utils import NetworkConfig, load_digits
+
+    digits = load_digits()
+    some = digits.inputs[:256], digits.labels[:256]
+    return NetworkConfig(1, activation="sigmoid"), *some, range(1, 31), np.geomspace(0.25, 16, 19), range(3)
+
+
+@workload
+def map_ours():
+    from course_utils import sweep_gradient_norms
+
+    config, inputs, labels, depths, scales, seeds = _map_of_chapter_2()
+    start = time.process_time()
+    sweep_gradient_norms(config, inputs, labels, depths=depths, weight_scales=scales, seeds=seeds, progress=False)
+    return {"seconds": time.process_time() - start}
+
+
+@workload
+def map_scan():
+    """A jitted scan over stacked layers, compiled for each depth."""
+    import jax
+
+    from course_utils import backward_signal_norms, init_params, layer_gradient_norms
+
+    config, inputs, labels, depths, scales, seeds = _map_of_chapter_2()
+    start = time.process_time()
+    for depth in depths:
+        for scale in scales:
+            network = config.replace(depth=depth, weight_scale=float(scale))
+            shape = network.replace(weight_scale=1.0)  # what is compiled does not hang on it
+            for seed in seeds:
+                params = init_params(network, key=seed)
+                jax.block_until_ready(layer_gradient_norms(params, inputs, labels, shape))
+                jax.block_until_ready(backward_signal_norms(params, inputs, labels, shape))
+    return {"seconds": time.process_time() - start}
+
+
 # ---- first results: B2, B4 -----------------------------------------------------------------------------------------
 
 
