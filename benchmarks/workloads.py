@@ -390,7 +390,8 @@ def _train_ours(times: int) -> float:
     from course_utils import NetworkConfig, load_digits, sweep_training, training_engine, training_sweep
 
     digits, optimizer = load_digits(), optax.sgd(0.1)
-    training_sweep.keep_rows = lambda key, rows: False  # nothing from an earlier run
+    training_sweep.kept_rows = lambda key, shape: np.empty((0, *shape[1:]))  # nothing from an earlier run
+    training_sweep.keep_rows = lambda key, rows: False
     for _ in range(times):
         start = time.process_time()
         for mitigation in MITIGATIONS:
