@@ -210,10 +210,6 @@ def _scaled(layer: Layer, scale) -> Layer:
     return layer._replace(weight=scale * layer.weight)
 
 
-def _layer_at(stack: Layer, i, scale) -> Layer:
-    return _scaled(jax.tree.map(lambda leaf: _at(leaf, i), stack), scale)
-
-
 def _pre_activation(layer: Layer, h, k):
     """``z · 2^-k`` from ``h · 2^-k``."""
     return h @ layer.weight + layer.bias[None, :] * _power_of_two(-k, h.dtype)
@@ -242,6 +238,59 @@ def _logit_cotangent(readout: Layer, h, k, labels):
     return error @ readout.weight.T / h.shape[0]
 
 
+class _Up(NamedTuple):
+    """The forward sweep of one network: what goes into the next layer, and what is kept of those below."""
+
+    h: Array
+    k: Array
+    starts: Array
+    exponents_of_starts: Array
+    hs: Array
+    zs: Array
+    exponents: Array
+
+
+class _Down(NamedTuple):
+    """The reverse sweep of a network at all depths: ∂loss/∂h · 2^-exponent of each, and the norms so far."""
+
+    g: Array
+    exponents: Array
+    weight: Array
+    signal: Array
+
+
+def _forward_through(layer: Layer, h, k, config: NetworkConfig):
+    """The layer's input and pre-activation in the window, their exponent, and the output."""
+    z, h, k = _into_window(_pre_activation(layer, h, k), h, k, config)
+    return h, z, k, post(layer, z, h, config)
+
+
+def _backward_through(
+    layer: Layer, i, h_transposed, z, k_h, depths, down: _Down, config: NetworkConfig
+) -> _Down:
+    """The norms of layer i in every network that has it, and their g taken to the layer below."""
+    _, vjp_of_post = jax.vjp(lambda z, h: post(layer, z, h, config), z, h_transposed.T)
+
+    def one_network(j, down):
+        g, exponents, weight, signal = down
+        k = _at(exponents, j)
+        dz, dh = vjp_of_post(_at(g, j))
+        of_weight = h_transposed @ dz
+        if layer.weight.shape[0] != g.shape[-1]:  # what lies below is the inputs
+            (squares,), (change,) = _squares(of_weight)
+            return down._replace(weight=_put(weight, _log10_norm(squares, k + k_h + change), j, i))
+        below = dz @ layer.weight.T + dh
+        (squares, squares_below), (change, change_below) = _squares(of_weight, below)
+        return _Down(
+            _put(g, below * _power_of_two(-change_below, g.dtype), j),
+            _put(exponents, k + change_below, j),
+            _put(weight, _log10_norm(squares, k + k_h + change), j, i),
+            _put(signal, _log10_norm(squares_below, k + change_below), j, i),
+        )
+
+    return lax.fori_loop(0, jnp.sum(depths > i), one_network, down)
+
+
 def _curves(store, params: Params, inputs, labels, scale, depths, config: NetworkConfig):
     """log10 norms of one network at several depths, and the store back.
 
@@ -249,100 +298,68 @@ def _curves(store, params: Params, inputs, labels, scale, depths, config: Networ
     ``[DEPTHS_PER_CALL, capacity]`` and backward signals ``[DEPTHS_PER_CALL, capacity + 1]``, that of the inputs first;
     NaN past each depth.
     """
-    block, capacity, dtype = store.z.shape[0], params.hidden.weight.shape[0], store.z.dtype
+    block, capacity = store.z.shape[0], params.hidden.weight.shape[0]
+    blocks = (depths[0] + block - 1) // block
     lowest = 0 if params.first is None else 1  # number of the layer that is the stack's first
+    layer_at = lambda i: _scaled(jax.tree.map(lambda leaf: _at(leaf, i - lowest), params.hidden), scale)
 
-    def forward_through(layer, h, k):
-        """The layer's input and pre-activation in the window, their exponent, and the output."""
-        z, h, k = _into_window(_pre_activation(layer, h, k), h, k, config)
-        return h, z, k, post(layer, z, h, config)
+    def through_block(step, carry):
+        """Up through a block, and on the way back also down."""
+        up, down = carry
+        b, back = jnp.minimum(step, 2 * (blocks - 1) - step), step >= blocks - 1
+        bottom, top = b * block, jnp.minimum((b + 1) * block, depths[0])
+        lowest_here = jnp.maximum(bottom, lowest)
+        h = jnp.where(step < blocks, up.h, _at(up.starts, b))
+        k = jnp.where(step < blocks, up.k, _at(up.exponents_of_starts, b))
+        starts, exponents_of_starts = _put(up.starts, h, b), _put(up.exponents_of_starts, k, b)
 
-    def backward_through(layer, i, h_transposed, z, k_h, carry):
-        """The norms of layer i in every network that has it, and their g taken to the layer below."""
-        _, vjp_of_post = jax.vjp(lambda z, h: post(layer, z, h, config), z, h_transposed.T)
+        def forward(i, carry):
+            h, k, hs, zs, exponents = carry
+            h, z, k, output = _forward_through(layer_at(i), h, k, config)
+            # Transposed, since a CPU's library is slower to multiply what it must transpose for each network.
+            hs, zs, exponents = (
+                _put(kept, new, i - bottom) for kept, new in ((hs, h.T), (zs, z), (exponents, k))
+            )
+            return output, k, hs, zs, exponents
 
-        def one_network(j, carry):
-            g, exponents_of_g, weight, signal = carry
-            k = _at(exponents_of_g, j)
-            dz, dh = vjp_of_post(_at(g, j))
-            of_weight = h_transposed @ dz
-            if layer.weight.shape[0] != g.shape[-1]:  # what lies below is the inputs
-                (squares,), (change,) = _squares(of_weight)
-                return g, exponents_of_g, _put(weight, _log10_norm(squares, k + k_h + change), j, i), signal
-            below = dz @ layer.weight.T + dh
-            (squares, squares_below), (change, change_below) = _squares(of_weight, below)
-            weight = _put(weight, _log10_norm(squares, k + k_h + change), j, i)
-            signal = _put(signal, _log10_norm(squares_below, k + change_below), j, i)
-            g = _put(g, below * _power_of_two(-change_below, dtype), j)
-            return g, _put(exponents_of_g, k + change_below, j), weight, signal
+        h, k, hs, zs, exponents = lax.fori_loop(lowest_here, top, forward, (h, k, up.hs, up.zs, up.exponents))
 
-        return lax.fori_loop(0, jnp.sum(depths > i), one_network, carry)
+        def cotangent(j, down):
+            depth = _at(depths, j)
+            # What comes out of a network's last layer goes into the next one, which the store has unless the block ends.
+            own_h = jnp.where(depth == top, h, _at(hs, depth - bottom).T)
+            own_k = jnp.where(depth == top, k, _at(exponents, depth - bottom))
+            unit, exponent = _unit(_logit_cotangent(params.readout, own_h, own_k, labels))
+            return down._replace(
+                g=_put(down.g, unit, j),
+                exponents=_put(down.exponents, exponent, j),
+                signal=_put(down.signal, _log10_norm(jnp.sum(unit * unit), exponent), j, depth),
+            )
+
+        def backward(n, down):
+            i = top - 1 - n
+            kept = (_at(array, i - bottom) for array in (hs, zs, exponents))
+            return _backward_through(layer_at(i), i, *kept, depths, down, config)
+
+        deeper, at_least = jnp.sum(depths > top), jnp.sum(depths > bottom)
+        down = lax.fori_loop(deeper, jnp.where(back, at_least, deeper), cotangent, down)
+        down = lax.fori_loop(0, jnp.where(back, top - lowest_here, 0), backward, down)
+        return _Up(h, k, starts, exponents_of_starts, hs, zs, exponents), down
 
     h, k = inputs, jnp.int32(0)
     if params.first is not None:
         first = _scaled(params.first, scale)
-        of_first_h, *of_first, h = forward_through(first, h, k)
-        k = of_first[-1]
-    blocks = (depths[0] + block - 1) // block
-
-    def through_block(step, carry):
-        """Up through a block, and on the way back also down."""
-        h, k, starts, exponents_of_starts, hs, zs, exponents, *networks = carry
-        b = jnp.minimum(step, 2 * (blocks - 1) - step)
-        h = jnp.where(step < blocks, h, _at(starts, b))
-        k = jnp.where(step < blocks, k, _at(exponents_of_starts, b))
-        starts, exponents_of_starts = _put(starts, h, b), _put(exponents_of_starts, k, b)
-        top = jnp.minimum((b + 1) * block, depths[0])
-        layers = top - jnp.maximum(b * block, lowest)
-
-        def forward(n, carry):
-            h, k, hs, zs, exponents = carry
-            i = top - layers + n
-            h, z, k, output = forward_through(_layer_at(params.hidden, i - lowest, scale), h, k)
-            slot = i - b * block
-            return output, k, _put(hs, h.T, slot), _put(zs, z, slot), _put(exponents, k, slot)
-
-        def cotangent(j, carry):
-            g, exponents_of_g, weight, signal = carry
-            depth = _at(depths, j)
-            # What comes out of a network's last layer goes into the next one, which the store has unless the block ends.
-            own_h = jnp.where(depth == top, h, _at(hs, depth - b * block).T)
-            own_k = jnp.where(depth == top, k, _at(exponents, depth - b * block))
-            unit, exponent = _unit(_logit_cotangent(params.readout, own_h, own_k, labels))
-            signal = _put(signal, _log10_norm(jnp.sum(unit * unit), exponent), j, depth)
-            return _put(g, unit, j), _put(exponents_of_g, exponent, j), weight, signal
-
-        def backward(n, carry):
-            i = top - 1 - n
-            slot = i - b * block
-            layer = _layer_at(params.hidden, i - lowest, scale)
-            return backward_through(layer, i, _at(hs, slot), _at(zs, slot), _at(exponents, slot), carry)
-
-        h, k, hs, zs, exponents = lax.fori_loop(0, layers, forward, (h, k, hs, zs, exponents))
-        back, deeper = step >= blocks - 1, jnp.sum(depths > top)
-        ending_here = jnp.where(back, jnp.sum(depths > b * block) - deeper, 0)
-        networks = lax.fori_loop(deeper, deeper + ending_here, cotangent, tuple(networks))
-        networks = lax.fori_loop(0, jnp.where(back, layers, 0), backward, networks)
-        return h, k, starts, exponents_of_starts, hs, zs, exponents, *networks
-
+        *at_first, h = _forward_through(first, h, k, config)
+        k = at_first[-1]
     zeros = lambda length: jnp.zeros(length, jnp.int32)
-    carry = (
-        h,
-        k,
-        store.starts,
-        zeros(store.starts.shape[0]),
-        store.h,
-        store.z,
-        zeros(block),
-        store.g,
-        zeros(DEPTHS_PER_CALL),
-        *(jnp.full((DEPTHS_PER_CALL, capacity + inputs_too), jnp.nan, dtype) for inputs_too in (0, 1)),
-    )
-    _, _, starts, _, hs, zs, _, *networks = lax.fori_loop(0, 2 * blocks - 1, through_block, carry)
+    no_norms = lambda layers: jnp.full((DEPTHS_PER_CALL, layers), jnp.nan, h.dtype)
+    up = _Up(h, k, store.starts, zeros(store.starts.shape[0]), store.h, store.z, zeros(block))
+    down = _Down(store.g, zeros(DEPTHS_PER_CALL), no_norms(capacity), no_norms(capacity + 1))
+    up, down = lax.fori_loop(0, 2 * blocks - 1, through_block, (up, down))
     if params.first is not None:
-        networks = backward_through(first, 0, of_first_h.T, *of_first, tuple(networks))
-    g, _, weight, signal = networks
-    return Store(hs, zs, starts, g), weight, signal
+        h, z, k = at_first
+        down = _backward_through(first, 0, h.T, z, k, depths, down, config)
+    return Store(up.hs, up.zs, up.starts, down.g), down.weight, down.signal
 
 
 def _curves_of_all(store, draws, inputs, labels, scales, depths, config: NetworkConfig):
