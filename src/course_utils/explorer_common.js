@@ -244,18 +244,6 @@ function followPointer(area, follow) {
   area.addEventListener('pointercancel', () => { from = null; });
 }
 
-/**
- * A slider's handle stands at a share of its rail (`left`), where the page's style takes its transform away: each change of
- * a transform makes Chromium put the layers of the whole page together anew.
- */
-function settleHandles(box) {
-  for (const rail of box.querySelectorAll('.noUi-target')) {
-    const origin = rail.querySelector('.noUi-origin');
-    rail.noUiSlider?.on('update', (_values, _handle, _numbers, _tapped, [share]) => { origin.style.left = `${share}%`; });
-    rail.classList.toggle('ug-rail', 'noUiSlider' in rail);
-  }
-}
-
 function legendEntry(kind, mark, label) {
   const swatch = element('svg', { viewBox: '0 0 30 12', 'aria-hidden': 'true', class: mark ? `ug-${kind}` : '' });
   fill(swatch, [
@@ -351,7 +339,6 @@ function mount({ model, el }, own) {
   const resize = new ResizeObserver(() => {
     if (!box) { // now it stands in the page, beside its sliders
       box = root.closest('.widget-vbox');
-      if (box) settleHandles(box);
       box?.addEventListener('focusin', keepKeys, { signal: ended.signal });
       for (const kind of ['pointerdown', 'keydown']) box?.addEventListener(kind, touched, { capture: true, signal: ended.signal });
     }
