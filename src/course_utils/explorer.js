@@ -49,9 +49,8 @@ function lookUp(model, grids) {
 // ---- drawing -------------------------------------------------------------------------------------------------
 
 function series(kind, mark, values, X, Y, radius) {
-  const line = ['path', { class: 'ug-line', d: pathOf(values.map((v, i) => [X(i + 1), Y(v)])) }];
-  const marks = values.map((value, i) => (Number.isFinite(value) ? markOf(mark, X(i + 1), Y(value), radius, value, { 'data-layer': i + 1 }) : null));
-  return groupOf(`ug-${kind}`, [line, ...marks.filter(Boolean)]);
+  const points = values.map((value, i) => [X(i + 1), Number.isFinite(value) ? Y(value) : NaN]);
+  return groupOf(`ug-${kind}`, [['path', { class: 'ug-line', d: pathOf(values.map((value, i) => [X(i + 1), Y(value)])) }], marksOf(mark, points, radius, values)]);
 }
 
 /** The backward signal as theory expects it, from its measured value at the last layer. */

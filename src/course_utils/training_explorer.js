@@ -22,11 +22,10 @@ function lookUp(model, grids) {
 function lossSeries(kind, mark, rows, steps, X, Y, top) {
   const [median, low, high] = rows.map((row) => row.map((value, i) => [X(steps[i]), Number.isFinite(value) ? Y(Math.min(value, top)) : NaN]));
   const band = pathOf([...low, ...high.reverse()]);
-  const marks = median.map(([x, y], i) => (Number.isFinite(y) ? markOf(mark, x, y, i % 8 === 4 ? 3 : 0.1, rows[0][i]) : null));
   return groupOf(`ug-${kind}`, [
     ['path', { class: 'ug-band', d: band && `${band}Z` }],
     ['path', { class: 'ug-line', d: pathOf(median) }],
-    ...marks.filter(Boolean),
+    marksOf(mark, median.filter((_, i) => i % 8 === 4), 3, rows[0]),
   ]);
 }
 
