@@ -9,6 +9,7 @@ const element = (name, className, attributes = {}) => {
   return node;
 };
 
+const SAY = 50; // milliseconds from the picture to the number beside the rail: nobody reads one in the time of a frame
 const PAGE = 5; // steps of PageUp and PageDown
 const KEYS = {
   ArrowLeft: (at) => Math.ceil(at - 0.01) - 1,
@@ -36,7 +37,6 @@ class SliderView extends DescriptionView {
     this.rail = element('div', 'ug-rail');
     this.rail.append(this.stand);
     this.readout = element('div', 'widget-readout', { contenteditable: 'true', role: 'textbox', 'aria-label': `${words}, type a value` });
-    this.readout.append('');
     const room = element('div', 'ug-slide');
     room.append(this.rail);
     this.el.append(room, this.readout);
@@ -51,8 +51,10 @@ class SliderView extends DescriptionView {
       this.typed();
     });
     this.readout.addEventListener('blur', () => this.typed());
-    this.listenTo(this.model, 'change', this.show);
+    this.handle.max = Math.ceil(this.length - 1e-6);
+    this.listenTo(this.model, 'change:value', this.show);
     this.show();
+    this.say();
   }
 
   updateTooltip() {
@@ -73,15 +75,18 @@ class SliderView extends DescriptionView {
   }
 
   show() {
-    const { length } = this;
+    const share = this.placeOf(this.model.get('value')) / this.length;
+    this.stand.style.marginLeft = `${100 * Math.min(Math.max(share, 0), 1)}%`;
+    this.saying ||= setTimeout(() => this.say(), SAY);
+  }
+
+  say() {
+    clearTimeout(this.saying);
+    this.saying = 0;
     const value = this.model.get('value');
-    const place = Math.min(Math.max(this.placeOf(value), 0), length);
-    const said = this.model.readout_formatter(value);
-    this.stand.style.marginLeft = `${(100 * place) / length}%`;
-    this.readout.firstChild.data = said;
-    this.handle.setAttribute('aria-valuetext', said);
-    this.handle.max = Math.ceil(length - 1e-6);
-    this.handle.value = Math.round(place);
+    this.readout.textContent = this.model.readout_formatter(value);
+    this.handle.value = Math.round(this.placeOf(value));
+    this.handle.setAttribute('aria-valuetext', this.readout.textContent);
   }
 
   /** Takes a key before the page does (`wake.js`); whether it moved the slider. */
@@ -93,7 +98,7 @@ class SliderView extends DescriptionView {
   typed() {
     const value = parseFloat(this.readout.textContent);
     if (!Number.isNaN(value)) this.goTo(this.placeOf(value));
-    this.readout.textContent = this.model.readout_formatter(this.model.get('value'));
+    this.say();
   }
 
   /** A mouse leads at once, and so does a finger on the handle. Another finger leads by a tap, or once it has set out sideways. */

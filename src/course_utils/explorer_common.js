@@ -11,7 +11,11 @@ const OWN_KEYS = 'data-lm-suppress-shortcuts';
 
 // ---- numbers -------------------------------------------------------------------------------------------------
 
-const superscript = (n) => String(n).replace('-', '⁻').replace(/\d/g, (digit) => '⁰¹²³⁴⁵⁶⁷⁸⁹'[digit]);
+const RAISED = new Map();
+function superscript(n) {
+  if (!RAISED.has(n)) RAISED.set(n, String(n).replace('-', '⁻').replace(/\d/g, (digit) => '⁰¹²³⁴⁵⁶⁷⁸⁹'[digit]));
+  return RAISED.get(n);
+}
 
 /** A number given by its log10, as a reader writes it: 0.52, 37, 3.1 × 10⁻⁹. */
 export function written(log10) {
@@ -25,8 +29,15 @@ export function written(log10) {
   return `${mantissa} × 10${superscript(exponent)}`;
 }
 
-export const nearest = (values, x) => values.reduce(
-  (best, value, i) => (Math.abs(Math.log(value / x)) < Math.abs(Math.log(values[best] / x)) - 1e-9 ? i : best), 0);
+/** The index of the value at the least ratio to `x`, the smaller of two. */
+export function nearest(values, x) {
+  let [best, least] = [0, Infinity];
+  for (let i = 0; i < values.length; i += 1) {
+    const distance = Math.abs(Math.log(values[i] / x));
+    if (distance < least - 1e-9) [best, least] = [i, distance];
+  }
+  return best;
+}
 
 /** A step of 1, 2 or 5 times a power of ten that cuts `span` into at most `count` parts. */
 function tickStep(span, count) {
@@ -86,6 +97,11 @@ function fill(parent, described) {
   }
 }
 
+/** Writes data into a node, where they differ from what it holds. */
+function label(node, data) {
+  for (const [key, value] of Object.entries(data)) if (node.dataset[key] !== String(value)) node.dataset[key] = value;
+}
+
 const px = (value) => Math.round(value * 100) / 100;
 
 const text = (x, y, anchor, content) => ['text', { x: px(x), y: px(y), 'text-anchor': anchor }, content];
@@ -94,6 +110,9 @@ const across = (kind, { right }, y) => ['line', { class: kind, x1: MARGIN.left, 
 // what it shows may reach beyond its edge.
 const paperOf = (width, height, room = 0) => ['rect', { class: 'ug-paper', x: -room, y: -room, width: width + 2 * room, height: height + 2 * room }];
 const groupOf = (kind, children) => ['g', { class: kind }, children];
+
+const tenths = (value) => Math.round(value * 10) / 10;
+const pointsOf = (points) => points.map(([x, y]) => `${tenths(x)},${tenths(y)}`).join(' ');
 
 /** A path through the finite points; a gap where there is none. */
 function pathOf(points) {
@@ -104,6 +123,23 @@ function pathOf(points) {
     pen = 'L';
     return piece;
   }).join('');
+}
+
+/**
+ * A line through the points. Without a gap it is a polyline: what a path's `d` says is part of its style, which the browser
+ * would work out anew at each move.
+ */
+function lineOf(kind, points) {
+  if (!points.every(([, y]) => Number.isFinite(y))) return ['path', { class: kind, d: pathOf(points) }];
+  return ['polyline', { class: kind, points: pointsOf(points) }];
+}
+
+/** The room between two lines. */
+function bandOf(low, high) {
+  const around = [...low, ...high.reverse()];
+  if (around.every(([, y]) => Number.isFinite(y))) return ['polygon', { class: 'ug-band', points: pointsOf(around) }];
+  const d = pathOf(around);
+  return ['path', { class: 'ug-band', d: d && `${d}Z` }];
 }
 
 // What marks add to a path. A round or square one is a line of no length with such ends, as wide as the mark.
@@ -203,10 +239,9 @@ function drawMap([svg, over], place, depths, scales, { colour, height, horizon }
   over.append(cross);
   const put = (d, s) => {
     const [x, y] = [px(left(s) + cellWidth / 2), px(up(d) + cellHeight / 2)];
-    const both = `M${x - 9},${y}h18M${x},${y - 9}v18`;
-    fill(cross, [['path', { class: 'ug-cross-back', d: both }], ['path', { class: 'ug-cross', d: both }]]);
-    cross.dataset.depth = depths[d];
-    cross.dataset.weightScale = scales[s];
+    const points = `${x - 9},${y} ${x + 9},${y} ${x},${y} ${x},${y - 9} ${x},${y + 9}`;
+    fill(cross, [['polyline', { class: 'ug-cross-back', points }], ['polyline', { class: 'ug-cross', points }]]);
+    label(cross, { depth: depths[d], weightScale: scales[s] });
   };
   const at = (event) => {
     const box = svg.getBoundingClientRect();
@@ -327,7 +362,7 @@ function mount({ model, el }, own) {
     }
     own.drawCurve(curveSvg, widths[0], view);
     for (const map of atlas) map.put(view.d, view.s);
-    Object.assign(root.dataset, { depth: view.depth, weightScale: view.scale, source: view.source });
+    label(root, { depth: view.depth, weightScale: view.scale, source: view.source });
     if (words.textContent) telling ||= setTimeout(tell, TELL); else tell();
   };
   // At the end of what moved the sliders, once, and in time for the next frame.

@@ -112,7 +112,7 @@ function toolsOf({ model, own, root, panels, sentence, tell, at, go, put, settle
   const home = [model.get('depth'), model.get('weight_scale')];
   const page = model.get('place');
   const note = element('p', { class: 'ug-note', role: 'status' });
-  const say = (...what) => { if (what.length || note.hasChildNodes()) note.replaceChildren(...what); };
+  const say = (...what) => note.replaceChildren(...what);
 
   const axes = {
     scale: { tool: toolButton('play', '', ''), count: scales.length, called: { short: 'σ_w', long: 'weight scale' } },
@@ -157,5 +157,5 @@ function toolsOf({ model, own, root, panels, sentence, tell, at, go, put, settle
     if (place) put(...place);
     if (remark) setTimeout(() => say(remark), 300); // once it stands in the page: then it is spoken, too
   }
-  return { ...player, row, moved: () => { if (!player.playing()) say(); player.moved(); } };
+  return { ...player, row, moved: () => { if (note.firstChild && !player.playing()) say(); player.moved(); } };
 }
