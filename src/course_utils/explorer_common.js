@@ -93,7 +93,12 @@ function fill(parent, described) {
   while (next) {
     const beyond = next;
     next = next.nextSibling;
-    beyond.remove();
+    // A label that is not needed waits, empty, for the next move: where nodes come and go, the browser asks each `:has()` of the page.
+    if (beyond.localName !== 'text') beyond.remove();
+    else if (beyond.textContent) {
+      write(beyond, '');
+      beyond[DESCRIBED].content = '';
+    }
   }
 }
 
