@@ -79,6 +79,11 @@ def sliders(page, index):
     return cell.locator(PICTURE), cell.locator(".ug-handle").nth(0), cell.locator(".ug-handle").nth(1)
 
 
+def said(page):
+    """Once what moved is told in words, too."""
+    page.wait_for_timeout(150)
+
+
 def nearest(values, place):
     """The value at the least ratio to ``place``, the smaller of two."""
     distance = np.abs(np.log(np.array(values) / place))

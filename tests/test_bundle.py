@@ -35,7 +35,6 @@ def test_notices_name_what_is_bundled():
         "@jupyter-widgets/controls",
         "@lumino/widgets",
         "jquery",
-        "nouislider",
         "mathjax-full",
         "svgpath",
         "anywidget",

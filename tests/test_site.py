@@ -21,6 +21,7 @@ from site_pages import (
     grid_of,
     nearest,
     pictures_of,
+    said,
     sliders,
 )
 
@@ -142,12 +143,14 @@ def test_the_map_moves_the_sliders_by_click_and_by_arrow_keys(open_page, site):
     page.mouse.click(box["x"] + box["width"] - 3, box["y"] + 5)
     drawn = root.evaluate(DRAWN)
     assert drawn["depth"] == depths[-1] and drawn["scale"] == pytest.approx(scales[-1])
+    said(page)
     assert depth_handle.get_attribute("aria-valuetext") == str(depths[-1])
     area.focus()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowLeft")
     drawn = root.evaluate(DRAWN)
     assert drawn["depth"] == depths[-2] and drawn["scale"] == pytest.approx(scales[-2])
+    said(page)
     assert float(scale_handle.get_attribute("aria-valuetext")) == pytest.approx(scales[-2], rel=0.01)
 
 
@@ -157,6 +160,7 @@ def test_a_typed_place_between_grid_points_snaps_and_says_so(open_page):
     readout = page.locator(".widget-subarea").nth(0).locator(".widget-readout").nth(1)
     readout.fill("1.1")
     readout.press("Enter")
+    said(page)
     drawn = root.evaluate(DRAWN)
     assert drawn["source"] in ("grid", "nearest")
     assert ("nearest" in root.locator(".ug-sentence").text_content()) == (drawn["source"] == "nearest")

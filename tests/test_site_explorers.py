@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 from bs4 import BeautifulSoup
-from site_pages import CHAPTER, DRAWN, EXPLORERS, buffer_of, grid_of, pictures_of, sliders
+from site_pages import CHAPTER, DRAWN, EXPLORERS, buffer_of, grid_of, pictures_of, said, sliders
 
 pytestmark = [pytest.mark.slow, pytest.mark.site]
 BOTH = "chapters/04_weight_initialization.html"  # a gradient explorer, then a training explorer
@@ -78,7 +78,7 @@ def test_any_input_of_the_reader_stops_play(open_page):
         readout.press("Enter")
 
     inputs = {
-        "key": lambda: scale.press("ArrowRight"), "drag": lambda: depth.hover() or page.mouse.down() or page.mouse.up(),
+        "key": lambda: scale.press("ArrowRight"), "drag": lambda: depth.hover(force=True) or page.mouse.down() or page.mouse.up(),
         "map": lambda: root.locator(".ug-map").click(), "map key": lambda: root.locator(".ug-map").press("ArrowUp"),
         "typed": type_a_value, "stop": lambda: tool(root, "Stop").click(), "reset": lambda: tool(root, "Reset").click(),
         "escape on the map": lambda: root.locator(".ug-map").press("Escape"),
@@ -122,6 +122,7 @@ def test_reset_goes_to_the_first_place(open_page):
         assert place(root) != start
         tool(root, "Reset").click()
         assert place(root) == start
+        said(page)
         assert (depth.get_attribute("aria-valuetext"), scale.get_attribute("aria-valuetext")) == spoken
 
 
@@ -212,8 +213,8 @@ def test_the_svg_stands_alone_and_holds_the_same_values(open_page, tmp_path, ind
     assert [value for value in values if value in drawn["gradient"]] == drawn["gradient"]
     assert set(drawn["signal"]) <= set(values)
     words = " ".join(node.text or "" for node in picture.iter(name % "text"))
-    for said in ("weight scale σ_w", "depth", root.locator(".ug-heading").first.text_content(), root.locator(".ug-sentence").text_content()):
-        assert said in words
+    for part in ("weight scale σ_w", "depth", root.locator(".ug-heading").first.text_content(), root.locator(".ug-sentence").text_content()):
+        assert part in words
     paper = picture.find(name % "rect").get("fill")
     assert paper == ("#ffffff" if scheme == "light" else paper) and (int(paper[1:3], 16) > 128) == (scheme == "light")
     box = root.locator(".ug-panels").bounding_box()
@@ -347,9 +348,10 @@ def test_on_paper_the_picture_stands_as_it_was_left_and_no_tool(open_page):
     page = open_page(CHAPTER, viewport={"width": 680, "height": 1000})
     root, depth, _ = sliders(page, 0)
     depth.press("End")
-    said = root.locator(".ug-sentence").text_content()
+    said(page)
+    sentence = root.locator(".ug-sentence").text_content()
     page.emulate_media(media="print")
-    assert said.startswith("Depth 30, σ_w = 1:") and root.locator(".ug-sentence").is_visible()
+    assert sentence.startswith("Depth 30, σ_w = 1:") and root.locator(".ug-sentence").is_visible()
     assert page.locator("#explorer-1 .widget-readout").all_inner_texts() == ["30", "1.00"]
     assert not root.locator(".ug-tools").is_visible()
     box = root.locator(".ug-curve svg").first.bounding_box()
@@ -379,7 +381,14 @@ def test_the_text_does_not_jump_when_an_explorer_comes_alive(browser, address, w
 def test_a_move_draws_with_the_nodes_that_are_there(open_page):
     page = open_page(CHAPTER)
     root, _, scale = sliders(page, 0)
-    marks = "root => [...root.querySelectorAll('.ug-curve .ug-gradient .ug-mark[data-value]')]"
-    root.evaluate(f"root => {{ window.before = ({marks})(root); window.numbers = before.map((mark) => mark.dataset.value); }}")
     scale.press("ArrowRight")
-    assert root.evaluate(f"root => ({marks})(root).every((mark, i) => mark === before[i] && mark.dataset.value !== numbers[i])")
+    root.evaluate("""root => {
+      window.changes = [];
+      window.numbers = root.querySelector('.ug-gradient .ug-mark').dataset.values;
+      new MutationObserver((seen) => changes.push(...seen.map(({ target, type }) => `${type} ${target.localName}`)))
+        .observe(root.querySelector('.ug-panels'), { childList: true, subtree: true });
+    }""")
+    for key in ("ArrowLeft", "ArrowRight", "ArrowLeft"):
+        scale.press(key)
+    assert page.evaluate("changes") == []
+    assert root.evaluate("root => root.querySelector('.ug-gradient .ug-mark').dataset.values !== numbers")
