@@ -56,7 +56,7 @@ def test_a_handle_stands_where_its_value_is(open_page):
 
 def test_the_handle_and_the_picture_move_with_the_key_and_the_words_soon_after(open_page):
     page = ready(open_page(BOTH))
-    root, depth, _ = sliders(page, 0)
+    _, depth, _ = sliders(page, 0)
     depth.press("Home")
     said(page)
     told = """() => [...document.querySelectorAll('#explorer-1 :is(.widget-readout, .ug-sentence)')].map((node) => node.textContent)
