@@ -68,15 +68,20 @@ def grid_of(model):
 
 DRAWN = """root => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done({
   depth: Number(root.dataset.depth), scale: Number(root.dataset.weightScale), source: root.dataset.source,
-  gradient: [...root.querySelectorAll('.ug-curve .ug-gradient .ug-mark[data-value]')].map(dot => Number(dot.dataset.value)),
-  signal: [...root.querySelectorAll('.ug-curve .ug-signal .ug-mark[data-value]')].map(dot => Number(dot.dataset.value)),
+  gradient: [...root.querySelectorAll('.ug-curve .ug-gradient .ug-mark[data-values]')].flatMap(marks => marks.dataset.values.match(/\\S+/g) ?? []).map(Number),
+  signal: [...root.querySelectorAll('.ug-curve .ug-signal .ug-mark[data-values]')].flatMap(marks => marks.dataset.values.match(/\\S+/g) ?? []).map(Number),
   cross: { ...root.querySelector('.ug-map .ug-place').dataset },
 }))))"""
 
 
 def sliders(page, index):
     cell = page.locator(".widget-subarea").nth(index)
-    return cell.locator(PICTURE), cell.locator(".noUi-handle").nth(0), cell.locator(".noUi-handle").nth(1)
+    return cell.locator(PICTURE), cell.locator(".ug-handle").nth(0), cell.locator(".ug-handle").nth(1)
+
+
+def said(page):
+    """Once what moved is told in words, too."""
+    page.wait_for_timeout(150)
 
 
 def nearest(values, place):

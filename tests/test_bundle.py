@@ -18,7 +18,7 @@ def test_size():
     total = sum(
         len(gzip.compress((WIDGETS / name).read_bytes(), 9)) for name in ("widgets.js", "widgets.css")
     )
-    assert total <= 180_000
+    assert total <= 140_000
 
 
 def test_the_lock_names_no_host_and_pins_everything():
@@ -35,7 +35,6 @@ def test_notices_name_what_is_bundled():
         "@jupyter-widgets/controls",
         "@lumino/widgets",
         "jquery",
-        "nouislider",
         "mathjax-full",
         "svgpath",
         "anywidget",

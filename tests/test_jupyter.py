@@ -167,6 +167,7 @@ class Explorer:
                 break
             self.page.wait_for_timeout(100)
         assert (drawn["depth"], drawn["source"]) == (depth, source) and drawn["scale"] == pytest.approx(scale)
+        self.page.wait_for_timeout(150)  # the words come after the picture
         said = self.sentence.text_content()
         assert said.startswith(f"Depth {depth}, σ_w = {float(f'{scale:.3g}'):g}")
         assert ("Computed just now." in said, "nearest place" in said) == (source == "live", source == "nearest")
@@ -176,8 +177,8 @@ class Explorer:
 def shows_gradients(explorer, asked, depth, scale, source):
     """Both networks' gradients as this process computes them."""
     drawn, digits = explorer.shows(depth, scale, source), course_utils.load_digits()
-    compared = explorer.root.locator(".ug-curve .ug-compare .ug-mark[data-value]")
-    compared = compared.evaluate_all("dots => dots.map(dot => Number(dot.dataset.value))")
+    compared = explorer.root.locator(".ug-curve .ug-compare .ug-mark[data-values]")
+    compared = [float(value) for value in compared.get_attribute("data-values").split()]
     for network, found in ((asked["config"], drawn["gradient"]), (asked["compare"], compared)):
         place = {"depths": [depth], "weight_scales": [scale], "seeds": asked["seeds"]}
         sweep = course_utils.sweep_gradient_norms(network, digits.inputs[:256], digits.labels[:256], **place)

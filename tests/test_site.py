@@ -21,6 +21,7 @@ from site_pages import (
     grid_of,
     nearest,
     pictures_of,
+    said,
     sliders,
 )
 
@@ -148,12 +149,14 @@ def test_the_map_moves_the_sliders_by_click_and_by_arrow_keys(open_page, site):
     page.mouse.click(box["x"] + box["width"] - 3, box["y"] + 5)
     drawn = root.evaluate(DRAWN)
     assert drawn["depth"] == depths[-1] and drawn["scale"] == pytest.approx(scales[-1])
+    said(page)
     assert depth_handle.get_attribute("aria-valuetext") == str(depths[-1])
     area.focus()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowLeft")
     drawn = root.evaluate(DRAWN)
     assert drawn["depth"] == depths[-2] and drawn["scale"] == pytest.approx(scales[-2])
+    said(page)
     assert float(scale_handle.get_attribute("aria-valuetext")) == pytest.approx(scales[-2], rel=0.01)
 
 
@@ -163,6 +166,7 @@ def test_a_typed_place_between_grid_points_snaps_and_says_so(open_page):
     readout = page.locator(".widget-subarea").nth(0).locator(".widget-readout").nth(1)
     readout.fill("1.1")
     readout.press("Enter")
+    said(page)
     drawn = root.evaluate(DRAWN)
     assert drawn["source"] in ("grid", "nearest")
     assert ("nearest" in root.locator(".ug-sentence").text_content()) == (drawn["source"] == "nearest")
@@ -226,7 +230,7 @@ def test_a_chapter_loads_no_explorer_before_the_reader_comes_near(browser, addre
     page.goto(address + CHAPTER, wait_until="networkidle")
     assert any("/wake.js" in url for url in asked) and of_explorers() == []
     page.evaluate("document.getElementById('explorer-1').scrollIntoView({behavior: 'instant'})")
-    page.wait_for_selector("#explorer-1 .ug-mark", state="attached", timeout=20_000)
+    page.wait_for_selector("#explorer-1 .ug-mark[data-values]", state="attached", timeout=20_000)
     assert len(of_explorers()) == 2
     page.close()
 

@@ -1,7 +1,7 @@
 """What a slider's move costs, counted without a clock: nothing of the page around its explorer is worked out anew."""
 
 import pytest
-from site_pages import sliders
+from site_pages import said, sliders
 from test_site_explorers import BOTH, ready
 
 pytestmark = [pytest.mark.slow, pytest.mark.site]
@@ -45,12 +45,55 @@ def test_a_handle_stands_where_its_value_is(open_page):
     _, *handles = sliders(page, 0)
     for handle in handles:
         handle.press("Home")  # the page scrolls to it
-        rail = handle.locator("xpath=ancestor::*[contains(@class, 'noUi-target')]").bounding_box()
-        for key, share in (("Home", 0), ("End", 1)):
+        rail = handle.locator("xpath=ancestor::*[@class='ug-rail']").bounding_box()
+        first, last = rail["x"] + 6, rail["x"] + rail["width"] - 6  # the line's ends
+        for key, side, edge in (("Home", 0, first), ("End", 1, last)):
             handle.press(key)
             box = handle.bounding_box()
-            assert box["x"] + box["width"] / 2 == pytest.approx(rail["x"] + share * rail["width"], abs=2)
+            assert box["x"] + side * box["width"] == pytest.approx(edge, abs=2)
             assert box["y"] + box["height"] / 2 == pytest.approx(rail["y"] + rail["height"] / 2, abs=2)
+
+
+def test_the_handle_and_the_picture_move_with_the_key_and_the_words_soon_after(open_page):
+    page = ready(open_page(BOTH))
+    _, depth, _ = sliders(page, 0)
+    depth.press("Home")
+    said(page)
+    told = """() => [...document.querySelectorAll('#explorer-1 :is(.widget-readout, .ug-sentence)')].map((node) => node.textContent)
+      .concat(document.querySelector('#explorer-1 .ug-handle').getAttribute('aria-valuetext'), document.querySelector('#explorer-1 .ug-handle').value)"""
+    before = page.evaluate(told)
+    seen = page.evaluate(f"""async () => {{
+      const shown = () => [document.querySelector('#explorer-1 .ug-explorer').dataset.depth, document.querySelector('#explorer-1 .ug-stand').style.marginLeft];
+      const was = shown();
+      document.activeElement.dispatchEvent(new KeyboardEvent('keydown', {{ key: 'End', bubbles: true, cancelable: true }}));
+      await null;
+      await null;
+      return [was, shown(), ({told})()];
+    }}""")
+    assert seen[0] == ["1", "0%"] and seen[1] == ["30", "100%"] and seen[2] == before
+    said(page)
+    after = page.evaluate(told)
+    assert (after[0], after[-2:]) == ("30", ["30", "29"]) and after[2].startswith("Depth 30, ")
+
+
+def test_a_key_that_a_slider_takes_reaches_no_one_else_and_the_others_do(open_page):
+    page = ready(open_page(BOTH))
+    _, depth, _ = sliders(page, 0)
+    depth.press("Home")
+    page.evaluate("() => { window.heard = []; for (const target of [document, document.body]) target.addEventListener('keydown', (event) => heard.push(event.key), true); }")
+    for key in ("ArrowRight", "ArrowLeft", "ArrowLeft", "Control+ArrowRight", "k"):
+        depth.press(key)
+    heard = page.evaluate("heard")
+    assert heard == ["ArrowLeft", "ArrowLeft", "Control", "Control", "ArrowRight", "ArrowRight", "k", "k"]  # the second one moves nothing
+
+
+def test_the_handle_moves_by_what_a_screen_reader_asks_of_a_range(open_page):
+    page = ready(open_page(BOTH))
+    root, depth, _ = sliders(page, 0)
+    said(page)
+    depth.evaluate("handle => { handle.stepUp(3); handle.dispatchEvent(new Event('input', { bubbles: true })); }")
+    said(page)
+    assert (root.get_attribute("data-depth"), depth.get_attribute("aria-valuetext"), depth.input_value()) == ("23", "23", "22")
 
 
 def test_the_sentence_has_room_and_leaves_what_stands_below_where_it_is(open_page):

@@ -27,6 +27,15 @@ const anywidgetFactory = {
   },
 };
 
+// The page has sliders of its own (slider.js), so the library's, which the models' modules bring along, stays out.
+const noSlider = {
+  name: 'no-slider',
+  setup(build) {
+    build.onResolve({ filter: /^nouislider$|nouislider\.css$/ }, () => ({ path: 'none', namespace: 'none' }));
+    build.onLoad({ filter: /.*/, namespace: 'none' }, () => ({ contents: '', loader: 'empty' }));
+  },
+};
+
 const common = { absWorkingDir: here, bundle: true, minify: true, metafile: true, legalComments: 'none' };
 const bundles = await Promise.all([
   esbuild.build({
@@ -34,7 +43,7 @@ const bundles = await Promise.all([
     entryPoints: ['entry.js'],
     outfile: path.join(out, 'widgets', 'widgets.js'),
     format: 'iife',
-    plugins: [anywidgetFactory],
+    plugins: [anywidgetFactory, noSlider],
     alias: { 'sanitize-html': './sanitize-stub.js' },
     loader: { '.svg': 'dataurl', '.woff2': 'dataurl' },
     define: { 'process.env.NODE_ENV': '"production"' },

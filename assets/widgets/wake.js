@@ -5,6 +5,13 @@
   const VIEW = 'script[type="application/vnd.jupyter.widget-view+json"]';
   const BUNDLE = new URL('widgets.js', document.currentScript.src).href;
 
+  // A slider takes its keys first of all, since the theme goes through the whole page at each key that it hears of.
+  addEventListener('keydown', (event) => {
+    if (!event.target.takesKey?.(event)) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  }, true);
+
   function apologize(script, error) {
     console.error(error);
     const note = document.createElement('p');

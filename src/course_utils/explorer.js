@@ -19,7 +19,7 @@ function rowsAt(curves, depths, scales, d, s) {
   for (let i = 0; i < d; i += 1) start += scales * ROWS * depths[i];
   const depth = depths[d];
   start += s * ROWS * depth;
-  return Array.from({ length: ROWS }, (_, row) => Array.from(curves.subarray(start + row * depth, start + (row + 1) * depth)));
+  return Array.from({ length: ROWS }, (_, row) => Array.prototype.slice.call(curves, start + row * depth, start + (row + 1) * depth));
 }
 
 /** What to draw for the sliders' place: computed live, measured there, or measured at the nearest grid point. */
@@ -49,9 +49,9 @@ function lookUp(model, grids) {
 // ---- drawing -------------------------------------------------------------------------------------------------
 
 function series(kind, mark, values, X, Y, radius) {
-  const line = ['path', { class: 'ug-line', d: pathOf(values.map((v, i) => [X(i + 1), Y(v)])) }];
-  const marks = values.map((value, i) => (Number.isFinite(value) ? markOf(mark, X(i + 1), Y(value), radius, value, { 'data-layer': i + 1 }) : null));
-  return groupOf(`ug-${kind}`, [line, ...marks.filter(Boolean)]);
+  const points = values.map((value, i) => [X(i + 1), Y(value)]);
+  const marked = points.filter((_, i) => Number.isFinite(values[i]));
+  return groupOf(`ug-${kind}`, [lineOf('ug-line', points), marksOf(mark, marked, radius, values)]);
 }
 
 /** The backward signal as theory expects it, from its measured value at the last layer. */
@@ -82,14 +82,14 @@ function drawCurve(svg, place, view, healthy) {
   nodes.push(across('ug-healthy', box, Y(healthy)));
 
   const radius = Math.min(3.5, Math.max(1.2, (right - MARGIN.left) / depth / 3));
-  const band = pathOf([...low.map((v, i) => [X(i + 1), Y(v)]), ...high.map((v, i) => [X(i + 1), Y(v)]).reverse()]);
+  const along = (values) => values.map((value, i) => [X(i + 1), Y(value)]);
   if (compare) nodes.push(series('compare', 'diamond', compare[0], X, Y, radius));
   if (theory) {
     const inside = theory.map((v, i) => [X(i + 1), v < bottom - 1e-9 || v > top + 1e-9 ? NaN : Y(v)]);
-    nodes.push(['path', { class: 'ug-theory', d: pathOf(inside) }]);
+    nodes.push(lineOf('ug-theory', inside));
   }
   nodes.push(series('signal', 'square', signal, X, Y, radius * 0.85));
-  nodes.push(groupOf('ug-gradient', band ? [['path', { class: 'ug-band', d: `${band}Z` }]] : []));
+  nodes.push(groupOf('ug-gradient', [bandOf(along(low), along(high))]));
   nodes.push(series('gradient', 'circle', median, X, Y, radius));
   fill(svg, nodes);
 }

@@ -4,13 +4,18 @@
 const SVG = 'http://www.w3.org/2000/svg';
 const HEIGHT = 300;
 const MARGIN = { left: 58, right: 12, top: 12, bottom: 44 };
+const TELL = 50; // milliseconds from the picture to its sentence: nobody reads one in the time of a frame
 const MAP = { left: 46, bottom: 40, top: 2 };
 // Notebook 7 takes arrow keys for itself before the focused element sees them, unless it bears this attribute.
 const OWN_KEYS = 'data-lm-suppress-shortcuts';
 
 // ---- numbers -------------------------------------------------------------------------------------------------
 
-const superscript = (n) => String(n).replace('-', '⁻').replace(/\d/g, (digit) => '⁰¹²³⁴⁵⁶⁷⁸⁹'[digit]);
+const RAISED = new Map();
+function superscript(n) {
+  if (!RAISED.has(n)) RAISED.set(n, String(n).replace('-', '⁻').replace(/\d/g, (digit) => '⁰¹²³⁴⁵⁶⁷⁸⁹'[digit]));
+  return RAISED.get(n);
+}
 
 /** A number given by its log10, as a reader writes it: 0.52, 37, 3.1 × 10⁻⁹. */
 export function written(log10) {
@@ -24,8 +29,15 @@ export function written(log10) {
   return `${mantissa} × 10${superscript(exponent)}`;
 }
 
-export const nearest = (values, x) => values.reduce(
-  (best, value, i) => (Math.abs(Math.log(value / x)) < Math.abs(Math.log(values[best] / x)) - 1e-9 ? i : best), 0);
+/** The index of the value at the least ratio to `x`, the smaller of two. */
+export function nearest(values, x) {
+  let [best, least] = [0, Infinity];
+  for (let i = 0; i < values.length; i += 1) {
+    const distance = Math.abs(Math.log(values[i] / x));
+    if (distance < least - 1e-9) [best, least] = [i, distance];
+  }
+  return best;
+}
 
 /** A step of 1, 2 or 5 times a power of ten that cuts `span` into at most `count` parts. */
 function tickStep(span, count) {
@@ -81,17 +93,31 @@ function fill(parent, described) {
   while (next) {
     const beyond = next;
     next = next.nextSibling;
-    beyond.remove();
+    // A label that is not needed waits, empty, for the next move: where nodes come and go, the browser asks each `:has()` of the page.
+    if (beyond.localName !== 'text') beyond.remove();
+    else if (beyond.textContent) {
+      write(beyond, '');
+      beyond[DESCRIBED].content = '';
+    }
   }
+}
+
+/** Writes data into a node, where they differ from what it holds. */
+function label(node, data) {
+  for (const [key, value] of Object.entries(data)) if (node.dataset[key] !== String(value)) node.dataset[key] = value;
 }
 
 const px = (value) => Math.round(value * 100) / 100;
 
 const text = (x, y, anchor, content) => ['text', { x: px(x), y: px(y), 'text-anchor': anchor }, content];
 const across = (kind, { right }, y) => ['line', { class: kind, x1: MARGIN.left, x2: right, y1: px(y), y2: px(y) }];
-// Seen by no one: a picture that always covers the same place leaves the browser's layers as they are.
-const paperOf = (width, height) => ['rect', { class: 'ug-paper', width, height }];
+// Seen by no one: a picture that always covers the same place leaves the browser's layers as they are. `room` is as far as
+// what it shows may reach beyond its edge.
+const paperOf = (width, height, room = 0) => ['rect', { class: 'ug-paper', x: -room, y: -room, width: width + 2 * room, height: height + 2 * room }];
 const groupOf = (kind, children) => ['g', { class: kind }, children];
+
+const tenths = (value) => Math.round(value * 10) / 10;
+const pointsOf = (points) => points.map(([x, y]) => `${tenths(x)},${tenths(y)}`).join(' ');
 
 /** A path through the finite points; a gap where there is none. */
 function pathOf(points) {
@@ -104,21 +130,40 @@ function pathOf(points) {
   }).join('');
 }
 
-// A round or square mark is the two ends of a line of no length. Where a circle or a rectangle stands is part of its style,
-// which the browser would work out anew for each mark that moves; the ends of a line are not.
-const dot = (cap) => (x, y, r) => ['polyline', {
-  points: `${px(x)},${px(y)} ${px(x + 0.01)},${px(y)}`, 'stroke-linecap': cap, 'stroke-width': px(2 * r),
-}];
+/**
+ * A line through the points. Without a gap it is a polyline: what a path's `d` says is part of its style, which the browser
+ * would work out anew at each move.
+ */
+function lineOf(kind, points) {
+  if (!points.every(([, y]) => Number.isFinite(y))) return ['path', { class: kind, d: pathOf(points) }];
+  return ['polyline', { class: kind, points: pointsOf(points) }];
+}
+
+/** The room between two lines. */
+function bandOf(low, high) {
+  const around = [...low, ...high.reverse()];
+  if (around.every(([, y]) => Number.isFinite(y))) return ['polygon', { class: 'ug-band', points: pointsOf(around) }];
+  const d = pathOf(around);
+  return ['path', { class: 'ug-band', d: d && `${d}Z` }];
+}
+
+// What marks add to a path. A round or square one is a line of no length with such ends, as wide as the mark.
+const dot = (x, y) => `M${px(x)},${px(y)}h.01`;
 const MARKS = {
-  circle: dot('round'),
-  square: dot('square'),
-  diamond: (x, y, r) => ['polygon', { points: [[0, -1.4], [1.4, 0], [0, 1.4], [-1.4, 0]].map(([i, j]) => `${px(x + i * r)},${px(y + j * r)}`).join(' ') }],
+  circle: { of: dot, cap: 'round' },
+  square: { of: dot, cap: 'square' },
+  diamond: { of: (x, y, r) => `M${px(x)},${px(y - 1.4 * r)}l${px(1.4 * r)},${px(1.4 * r)}l${px(-1.4 * r)},${px(1.4 * r)}l${px(-1.4 * r)},${px(-1.4 * r)}Z` },
 };
 
-/** A mark of a number that the picture shows; it carries the number, for files and for tests. */
-function markOf(kind, x, y, radius, value, more = {}) {
-  const [name, shape] = MARKS[kind](x, y, radius);
-  return [name, { ...shape, class: 'ug-mark', 'data-value': value, ...more }];
+/**
+ * The marks of a series: one path for all, since each node costs the browser time at each move. It carries the numbers that
+ * the picture shows, for files and for tests.
+ */
+function marksOf(kind, points, radius, values = null) {
+  const { of, cap } = MARKS[kind];
+  const d = points.map(([x, y]) => (Number.isFinite(y) ? of(x, y, radius) : '')).join('');
+  const look = cap ? { 'stroke-linecap': cap, 'stroke-width': px(2 * radius) } : {};
+  return ['path', { class: `ug-mark ug-${cap ? 'dot' : kind}`, d, ...look, ...(values && { 'data-values': values.filter(Number.isFinite).join(' ') }) }];
 }
 
 /** Gridlines with their labels and the lower axis. The labels go down from the top, which stays, so that few of them change. */
@@ -126,7 +171,7 @@ function frameOf(box, ticks, Y, xTicks, X, xLabel) {
   const down = [...ticks].reverse();
   return [
     paperOf(box.width, HEIGHT),
-    groupOf('ug-grid', down.map(([value]) => across('ug-grid-line', box, Y(value)))),
+    ['path', { class: 'ug-grid', d: down.map(([value]) => `M${MARGIN.left},${px(Y(value))}H${box.right}`).join('') }],
     groupOf('ug-labels', down.map(([value, label]) => text(MARGIN.left - 7, Y(value) + 4, 'end', label))),
     groupOf('ug-labels', [
       text((MARGIN.left + box.right) / 2, HEIGHT - 6, 'middle', xLabel),
@@ -195,14 +240,13 @@ function drawMap([svg, over], place, depths, scales, { colour, height, horizon }
   }
   const cross = element('g', { class: 'ug-place' });
   svg.replaceChildren(...cells, labels, lines);
-  fill(over, [paperOf(width, height)]);
+  fill(over, [paperOf(width, height, 12)]);
   over.append(cross);
   const put = (d, s) => {
     const [x, y] = [px(left(s) + cellWidth / 2), px(up(d) + cellHeight / 2)];
-    const both = `M${x - 9},${y}h18M${x},${y - 9}v18`;
-    fill(cross, [['path', { class: 'ug-cross-back', d: both }], ['path', { class: 'ug-cross', d: both }]]);
-    cross.dataset.depth = depths[d];
-    cross.dataset.weightScale = scales[s];
+    const points = `${x - 9},${y} ${x + 9},${y} ${x},${y} ${x},${y - 9} ${x},${y + 9}`;
+    fill(cross, [['polyline', { class: 'ug-cross-back', points }], ['polyline', { class: 'ug-cross', points }]]);
+    label(cross, { depth: depths[d], weightScale: scales[s] });
   };
   const at = (event) => {
     const box = svg.getBoundingClientRect();
@@ -244,23 +288,11 @@ function followPointer(area, follow) {
   area.addEventListener('pointercancel', () => { from = null; });
 }
 
-/**
- * A slider's handle stands at a share of its rail (`left`), where the page's style takes its transform away: each change of
- * a transform makes Chromium put the layers of the whole page together anew.
- */
-function settleHandles(box) {
-  for (const rail of box.querySelectorAll('.noUi-target')) {
-    const origin = rail.querySelector('.noUi-origin');
-    rail.noUiSlider?.on('update', (_values, _handle, _numbers, _tapped, [share]) => { origin.style.left = `${share}%`; });
-    rail.classList.toggle('ug-rail', 'noUiSlider' in rail);
-  }
-}
-
 function legendEntry(kind, mark, label) {
   const swatch = element('svg', { viewBox: '0 0 30 12', 'aria-hidden': 'true', class: mark ? `ug-${kind}` : '' });
   fill(swatch, [
     ['path', { class: mark ? 'ug-line' : `ug-${kind}`, d: 'M1,6H29' }],
-    ...(mark ? [MARKS[mark](15, 6, 3)].map(([name, shape]) => [name, { ...shape, class: 'ug-mark' }]) : []),
+    ...(mark ? [marksOf(mark, [[15, 6]], 3)] : []),
   ]);
   return element('li', {}, swatch, element('span', {}, label));
 }
@@ -308,9 +340,19 @@ function mount({ model, el }, own) {
   let speech = 0;
   const speakSoon = () => {
     clearTimeout(speech);
-    speech = setTimeout(() => { spoken.textContent = sentence.textContent; }, 600);
+    speech = setTimeout(() => { tell(); spoken.textContent = sentence.textContent; }, 600);
   };
-  const tools = toolsOf({ model, own, root, panels, sentence, at, go, put, settled: speakSoon });
+  let telling = 0;
+  const tell = () => {
+    clearTimeout(telling);
+    telling = 0;
+    const said = own.sentence(own.view());
+    if (words.textContent === said) return;
+    write(words, said);
+    curveSvg.setAttribute('aria-label', `${own.curveLabel}. ${said}`);
+    if (!tools.playing()) speakSoon();
+  };
+  const tools = toolsOf({ model, own, root, panels, sentence, tell, at, go, put, settled: speakSoon });
   root.insertBefore(tools.row, spoken);
   el.append(root);
 
@@ -325,13 +367,8 @@ function mount({ model, el }, own) {
     }
     own.drawCurve(curveSvg, widths[0], view);
     for (const map of atlas) map.put(view.d, view.s);
-    const said = own.sentence(view);
-    if (sentence.textContent !== said) {
-      write(words, said);
-      curveSvg.setAttribute('aria-label', `${own.curveLabel}. ${said}`);
-      if (!tools.playing()) speakSoon();
-    }
-    Object.assign(root.dataset, { depth: view.depth, weightScale: view.scale, source: view.source });
+    label(root, { depth: view.depth, weightScale: view.scale, source: view.source });
+    if (words.textContent) telling ||= setTimeout(tell, TELL); else tell();
   };
   // At the end of what moved the sliders, once, and in time for the next frame.
   let waiting = false;
@@ -351,7 +388,6 @@ function mount({ model, el }, own) {
   const resize = new ResizeObserver(() => {
     if (!box) { // now it stands in the page, beside its sliders
       box = root.closest('.widget-vbox');
-      if (box) settleHandles(box);
       box?.addEventListener('focusin', keepKeys, { signal: ended.signal });
       for (const kind of ['pointerdown', 'keydown']) box?.addEventListener(kind, touched, { capture: true, signal: ended.signal });
     }
@@ -390,5 +426,6 @@ function mount({ model, el }, own) {
     grow.disconnect();
     cancelAnimationFrame(frame);
     clearTimeout(speech);
+    clearTimeout(telling);
   };
 }

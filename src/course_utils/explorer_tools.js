@@ -106,13 +106,13 @@ function playerOf({ root, at, go, settled }, axes) {
  * The row of tools of an explorer. On a page of the site, its bundle tells the model the `place` where the explorer stands,
  * the id of an element; a link leads there, and the page's address may ask for a place of the sliders.
  */
-function toolsOf({ model, own, root, panels, sentence, at, go, put, settled }) {
+function toolsOf({ model, own, root, panels, sentence, tell, at, go, put, settled }) {
   const depths = model.get('depths');
   const scales = model.get('weight_scales');
   const home = [model.get('depth'), model.get('weight_scale')];
   const page = model.get('place');
   const note = element('p', { class: 'ug-note', role: 'status' });
-  const say = (...what) => { if (what.length || note.hasChildNodes()) note.replaceChildren(...what); };
+  const say = (...what) => note.replaceChildren(...what);
 
   const axes = {
     scale: { tool: toolButton('play', '', ''), count: scales.length, called: { short: 'σ_w', long: 'weight scale' } },
@@ -138,6 +138,7 @@ function toolsOf({ model, own, root, panels, sentence, at, go, put, settled }) {
   };
   const file = (kind) => {
     const view = own.view();
+    tell();
     const name = `${slug(`${own.fileName} depth ${view.depth} weight scale ${Number(view.scale.toPrecision(4))}`)}.${kind}`;
     if (kind === 'csv') save(name, 'text/csv;charset=utf-8', csvOf(own.columns(view)));
     else save(name, 'image/svg+xml;charset=utf-8', svgOf(root, [sentence, panels], own.curveLabel, sentence.textContent));
@@ -156,5 +157,5 @@ function toolsOf({ model, own, root, panels, sentence, at, go, put, settled }) {
     if (place) put(...place);
     if (remark) setTimeout(() => say(remark), 300); // once it stands in the page: then it is spoken, too
   }
-  return { ...player, row, moved: () => { if (!player.playing()) say(); player.moved(); } };
+  return { ...player, row, moved: () => { if (note.firstChild && !player.playing()) say(); player.moved(); } };
 }

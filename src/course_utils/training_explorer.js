@@ -13,7 +13,7 @@ function lookUp(model, grids) {
   const of = ({ losses, accuracies }) => {
     if (!losses) return null;
     const start = cell * ROWS * points;
-    const rows = Array.from({ length: ROWS }, (_, r) => Array.from(losses.subarray(start + r * points, start + (r + 1) * points)));
+    const rows = Array.from({ length: ROWS }, (_, r) => Array.prototype.slice.call(losses, start + r * points, start + (r + 1) * points));
     return { rows, accuracy: accuracies[cell] };
   };
   return { depth: depths[d], scale: scales[s], d, s, source: measuredHere ? 'grid' : 'nearest', main: of(grids.main), compare: of(grids.compare) };
@@ -21,12 +21,10 @@ function lookUp(model, grids) {
 
 function lossSeries(kind, mark, rows, steps, X, Y, top) {
   const [median, low, high] = rows.map((row) => row.map((value, i) => [X(steps[i]), Number.isFinite(value) ? Y(Math.min(value, top)) : NaN]));
-  const band = pathOf([...low, ...high.reverse()]);
-  const marks = median.map(([x, y], i) => (Number.isFinite(y) ? markOf(mark, x, y, i % 8 === 4 ? 3 : 0.1, rows[0][i]) : null));
   return groupOf(`ug-${kind}`, [
-    ['path', { class: 'ug-band', d: band && `${band}Z` }],
-    ['path', { class: 'ug-line', d: pathOf(median) }],
-    ...marks.filter(Boolean),
+    bandOf(low, high),
+    lineOf('ug-line', median),
+    marksOf(mark, median.filter((_, i) => i % 8 === 4), 3, rows[0]),
   ]);
 }
 

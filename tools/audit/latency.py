@@ -20,6 +20,7 @@ UNTHROTTLED = ("--disable-frame-rate-limit", "--disable-gpu-vsync")
 
 WATCH_KEYS = """
   window.__work = []; window.__paints = [];
+  addEventListener('keydown', event => window.__onKey?.(event), true); // before the page's own: a slider may keep its keys to itself
   new PerformanceObserver(list => { for (const e of list.getEntries()) if (e.name === 'keydown') window.__paints.push(e.duration); })
     .observe({ type: 'event', durationThreshold: 16, buffered: true });
   window.__follow = number => {
@@ -28,13 +29,14 @@ WATCH_KEYS = """
     const place = () => JSON.stringify({ ...root.dataset });
     let dirty = false, before = place();
     const drawn = new MutationObserver(() => { dirty = true; });
-    // What a drawing changes, it changes in a path, too: to write down every attribute would be work of our own.
-    for (const svg of root.querySelectorAll('svg, canvas')) drawn.observe(svg, { subtree: true, childList: true, attributeFilter: ['d'] });
+    // What a drawing changes, it changes in a line, too: to write down every attribute would be work of our own.
+    for (const svg of root.querySelectorAll('svg, canvas')) drawn.observe(svg, { subtree: true, childList: true, attributeFilter: ['d', 'points'] });
+    const after = new MessageChannel(); // made beforehand: it is no work of the page's
     window.__unfollow?.();
-    const onKey = event => {
+    window.__unfollow = () => drawn.disconnect();
+    window.__onKey = event => {
       let quiet = 0, end = null;
       const frame = () => requestAnimationFrame(() => {
-        const after = new MessageChannel();
         after.port1.onmessage = () => {
           if (dirty || place() !== before) { end = performance.now(); dirty = false; before = place(); quiet = 0; } else quiet++;
           // Long enough for a drawing that was put off to come in.
@@ -46,8 +48,6 @@ WATCH_KEYS = """
       });
       frame();
     };
-    addEventListener('keydown', onKey, true);
-    window.__unfollow = () => { removeEventListener('keydown', onKey, true); drawn.disconnect(); };
   };"""
 
 

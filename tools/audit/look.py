@@ -59,7 +59,7 @@ FAINT_TEXT = """least => {
 
 # Controls that are to be seen by an edge of their own, and those that a sign or a word inside shows.
 CONTROLS = """() => {
-  const edged = 'input:not([type=hidden], [type=checkbox], [type=radio], [type=range]), select, textarea, .noUi-handle, .widget-readout';
+  const edged = 'input:not([type=hidden], [type=checkbox], [type=radio], [type=range]), select, textarea, .ug-handle, .widget-readout';
   const signed = 'button, summary, [role=button], input[type=checkbox], input[type=radio], input[type=range]';
   const shown = e => e.checkVisibility({ opacityProperty: true, visibilityProperty: true }) && !e.matches('[disabled], :disabled, [aria-disabled=true]') && !e.closest('[aria-hidden=true], .onlyprint');
   const name = e => `${e.tagName.toLowerCase()}.${e.getAttribute('class') || e.id}`.replace(/\\s+/g, '.');
@@ -140,7 +140,7 @@ def _contrast(picture: np.ndarray, control: dict) -> float | None:
         (picture[middle_y, right + 3], picture[middle_y, right - 3 : right + 1]),
     ]
     found = sorted(float(_ratio(_luminance(edge), _luminance(out)).max()) for out, edge in sides)
-    return found[2 if "noUi-handle" in control["name"] else 1]
+    return found[2 if "ug-handle" in control["name"] else 1]
 
 
 def faint_controls(page: Page) -> list[str]:
