@@ -59,23 +59,31 @@ function theoryOf({ depth, rows, slope }) {
   return slope === undefined ? null : rows[3].map((_, i) => rows[3][depth - 1] + slope * (depth - 1 - i));
 }
 
+/**
+ * The end of an axis that must reach some decades, at least one: 1, 3, 6, 10, 20, 30, 60, 100, … So the axis stays while the
+ * sliders move a little, and the curve is seen to move along it; nor must its labels be laid out anew.
+ */
+function farEnd(decades) {
+  const power = 10 ** Math.floor(Math.log10(decades));
+  return [1, ...(power > 1 ? [2] : []), 3, 6, 10].map((m) => m * power).find((end) => decades <= end);
+}
+
 function drawCurve(svg, place, view, healthy) {
   const box = boxOf(svg, place);
   const { width, right, floor } = box;
   const { depth, rows: [median, low, high, signal], compare } = view;
   const theory = theoryOf(view);
   const shown = [...low, ...high, ...signal, ...(compare ? compare[0] : []), healthy].filter(Number.isFinite);
-  const span = Math.max(...shown, 1) - Math.min(...shown, -3);
-  const step = Math.max(1, tickStep(span, 6));
-  const bottom = step * Math.floor(Math.min(...shown, -3) / step);
-  const top = step * Math.ceil(Math.max(...shown, 1) / step);
+  const bottom = -farEnd(-Math.min(...shown, -3));
+  const top = farEnd(Math.max(...shown, 1));
+  const step = Math.max(1, tickStep(top - bottom, 6));
 
   const X = (layer) => (depth === 1 ? (MARGIN.left + right) / 2 : MARGIN.left + 8 + ((right - MARGIN.left - 16) * (layer - 1)) / (depth - 1));
   const Y = (value) => MARGIN.top + ((floor - MARGIN.top) * (top - Math.min(Math.max(value, bottom), top))) / (top - bottom);
 
   const ticks = [];
-  for (let tick = bottom; tick <= top; tick += step) ticks.push([tick, tick === 0 ? '1' : `10${superscript(tick)}`]);
-  const layerStep = Math.max(1, tickStep(depth, width < 420 ? 6 : 10));
+  for (let tick = step * Math.ceil(bottom / step); tick <= top; tick += step) ticks.push([tick, tick === 0 ? '1' : `10${superscript(tick)}`]);
+  const layerStep = Math.max(1, tickStep(depth, 6));
   const layers = [1];
   for (let layer = layerStep; layer <= depth; layer += layerStep) if (layer > 1 && (layer > 2 || depth < 10)) layers.push(layer);
   const nodes = frameOf(box, ticks, Y, layers, X, 'layer (1 = nearest the input)');
