@@ -1,5 +1,7 @@
 """What a slider's move costs, counted without a clock: nothing of the page around its explorer is worked out anew."""
 
+import itertools
+
 import pytest
 from site_pages import said, sliders
 from test_site_explorers import BOTH, ready
@@ -118,3 +120,17 @@ def test_the_sentence_takes_no_more_room_after_the_window_was_narrow(open_page):
     page.set_viewport_size({"width": 1280, "height": 900})
     page.wait_for_timeout(300)
     assert sentence.bounding_box()["height"] == before
+
+
+def test_the_axis_stays_while_the_curve_moves_along_it(open_page):
+    """Labels that move must be laid out anew; and where axis and curve both move, a reader sees neither."""
+    page = ready(open_page("chapters/02_vanishing_gradients.html"))
+    root, depth, scale = sliders(page, 0)
+    for handle, positions in ((depth, 30), (scale, 19)):
+        handle.press("Home")
+        axes = []
+        for _ in range(positions):
+            axes.append(root.evaluate("root => root.querySelector('.ug-labels').textContent"))
+            handle.press("ArrowRight")
+        changes = sum(a != b for a, b in itertools.pairwise(axes))
+        assert 0 < changes <= positions // 3, axes
