@@ -126,7 +126,7 @@ def open_page(browser, address):
         if name in ALIVE and options.get("java_script_enabled", True):
             page.evaluate("dispatchEvent(new Event('beforeprint'))")  # wakes the explorers far down the page
             page.wait_for_selector("html[data-widgets=ready]", timeout=20_000)
-            page.wait_for_function("document.querySelector('.ug-explorer .ug-mark[data-values]')")
+            page.wait_for_function("document.querySelector('.ug-curve > svg .ug-mark')")
         return page
 
     yield open_it

@@ -66,12 +66,14 @@ def grid_of(model):
     return depths, scales, grid
 
 
-DRAWN = """root => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done({
-  depth: Number(root.dataset.depth), scale: Number(root.dataset.weightScale), source: root.dataset.source,
-  gradient: [...root.querySelectorAll('.ug-curve .ug-gradient .ug-mark[data-values]')].flatMap(marks => marks.dataset.values.match(/\\S+/g) ?? []).map(Number),
-  signal: [...root.querySelectorAll('.ug-curve .ug-signal .ug-mark[data-values]')].flatMap(marks => marks.dataset.values.match(/\\S+/g) ?? []).map(Number),
-  cross: { ...root.querySelector('.ug-map .ug-place').dataset },
-}))))"""
+DRAWN = """root => {
+  const shownBy = kind => [...root.querySelectorAll(`.ug-curve > svg ${kind} .ug-mark`)].flatMap(marks => marks.numbers).filter(Number.isFinite);
+  return new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done({
+    depth: Number(root.dataset.depth), scale: Number(root.dataset.weightScale), source: root.dataset.source,
+    gradient: shownBy('.ug-gradient'), signal: shownBy('.ug-signal'),
+    cross: { ...root.querySelector('.ug-map .ug-place').dataset },
+  }))));
+}"""
 
 
 def sliders(page, index):

@@ -177,8 +177,7 @@ class Explorer:
 def shows_gradients(explorer, asked, depth, scale, source):
     """Both networks' gradients as this process computes them."""
     drawn, digits = explorer.shows(depth, scale, source), course_utils.load_digits()
-    compared = explorer.root.locator(".ug-curve .ug-compare .ug-mark[data-values]")
-    compared = [float(value) for value in compared.get_attribute("data-values").split()]
+    compared = explorer.root.locator(".ug-curve > svg .ug-compare .ug-mark").evaluate("marks => marks.numbers")
     for network, found in ((asked["config"], drawn["gradient"]), (asked["compare"], compared)):
         place = {"depths": [depth], "weight_scales": [scale], "seeds": asked["seeds"]}
         sweep = course_utils.sweep_gradient_norms(network, digits.inputs[:256], digits.labels[:256], **place)

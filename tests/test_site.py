@@ -230,7 +230,7 @@ def test_a_chapter_loads_no_explorer_before_the_reader_comes_near(browser, addre
     page.goto(address + CHAPTER, wait_until="networkidle")
     assert any("/wake.js" in url for url in asked) and of_explorers() == []
     page.evaluate("document.getElementById('explorer-1').scrollIntoView({behavior: 'instant'})")
-    page.wait_for_selector("#explorer-1 .ug-mark[data-values]", state="attached", timeout=20_000)
+    page.wait_for_selector("#explorer-1 .ug-curve > svg .ug-mark", state="attached", timeout=20_000)
     assert len(of_explorers()) == 2
     page.close()
 

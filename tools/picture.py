@@ -23,7 +23,7 @@ def main() -> None:
         page = browser.new_page(viewport={"width": 1280, "height": 1000}, device_scale_factor=2, color_scheme="light")
         page.goto(PAGE.as_uri())
         page.locator("#explorer-1").scroll_into_view_if_needed()  # it wakes when someone comes near
-        page.wait_for_selector(".ug-explorer .ug-mark[data-values]", state="attached")
+        page.wait_for_selector(".ug-curve > svg .ug-mark", state="attached")
         explorer = page.locator(".widget-subarea").first
         explorer.scroll_into_view_if_needed()
         page.wait_for_timeout(500)

@@ -19,7 +19,7 @@ function rowsAt(curves, depths, scales, d, s) {
   for (let i = 0; i < d; i += 1) start += scales * ROWS * depths[i];
   const depth = depths[d];
   start += s * ROWS * depth;
-  return Array.from({ length: ROWS }, (_, row) => Array.prototype.slice.call(curves, start + row * depth, start + (row + 1) * depth));
+  return Array.from({ length: ROWS }, (_, row) => Array.from(curves.subarray(start + row * depth, start + (row + 1) * depth)));
 }
 
 /** What to draw for the sliders' place: computed live, measured there, or measured at the nearest grid point. */
@@ -59,13 +59,20 @@ function theoryOf({ depth, rows, slope }) {
   return slope === undefined ? null : rows[3].map((_, i) => rows[3][depth - 1] + slope * (depth - 1 - i));
 }
 
-/**
- * The end of an axis that must reach some decades, at least one: 1, 3, 6, 10, 20, 30, 60, 100, … So the axis stays while the
- * sliders move a little, and the curve is seen to move along it; nor must its labels be laid out anew.
- */
+// Axes have few ends. So an axis stays while the sliders move a little, and the curve is seen to move or to grow along it; nor
+// must its labels be laid out anew.
+
+/** The end of an axis that must reach some decades, at least one: 1, 3, 6, 10, 20, 30, 60, 100, … */
 function farEnd(decades) {
   const power = 10 ** Math.floor(Math.log10(decades));
   return [1, ...(power > 1 ? [2] : []), 3, 6, 10].map((m) => m * power).find((end) => decades <= end);
+}
+
+/** The end of an axis that must reach some layers, so that the curve takes two thirds of it: 3, 5, 7, 10, 15, 20, 30, 40, 50, 70, 100, … */
+function lastLayer(depth) {
+  const power = 10 ** Math.floor(Math.log10(depth));
+  const ends = power === 1 ? [3, 5, 7, 10] : [1, 1.5, 2, 3, 4, 5, 7, 10];
+  return ends.map((m) => m * power).find((end) => depth <= end);
 }
 
 function drawCurve(svg, place, view, healthy) {
@@ -78,18 +85,19 @@ function drawCurve(svg, place, view, healthy) {
   const top = farEnd(Math.max(...shown, 1));
   const step = Math.max(1, tickStep(top - bottom, 6));
 
-  const X = (layer) => (depth === 1 ? (MARGIN.left + right) / 2 : MARGIN.left + 8 + ((right - MARGIN.left - 16) * (layer - 1)) / (depth - 1));
+  const last = lastLayer(depth);
+  const X = (layer) => MARGIN.left + 8 + ((right - MARGIN.left - 16) * (layer - 1)) / (last - 1);
   const Y = (value) => MARGIN.top + ((floor - MARGIN.top) * (top - Math.min(Math.max(value, bottom), top))) / (top - bottom);
 
   const ticks = [];
   for (let tick = step * Math.ceil(bottom / step); tick <= top; tick += step) ticks.push([tick, tick === 0 ? '1' : `10${superscript(tick)}`]);
-  const layerStep = Math.max(1, tickStep(depth, 6));
+  const layerStep = Math.max(1, tickStep(last, 6));
   const layers = [1];
-  for (let layer = layerStep; layer <= depth; layer += layerStep) if (layer > 1 && (layer > 2 || depth < 10)) layers.push(layer);
+  for (let layer = layerStep; layer <= last; layer += layerStep) if (layer > 1 && (layer > 2 || last < 10)) layers.push(layer);
   const nodes = frameOf(box, ticks, Y, layers, X, 'layer (1 = nearest the input)');
   nodes.push(across('ug-healthy', box, Y(healthy)));
 
-  const radius = Math.min(3.5, Math.max(1.2, (right - MARGIN.left) / depth / 3));
+  const radius = Math.min(3.5, Math.max(1.2, (right - MARGIN.left) / last / 3));
   const along = (values) => values.map((value, i) => [X(i + 1), Y(value)]);
   if (compare) nodes.push(series('compare', 'diamond', compare[0], X, Y, radius));
   if (theory) {

@@ -69,14 +69,16 @@ function write(node, words) {
 }
 
 const DESCRIBED = Symbol('what a node was drawn from');
+const LABELLED = Symbol('what data a node holds');
 
 /**
- * Draws into `parent` what is described as [name, attributes, text or children], and touches only what differs from what
- * stands there: a slider that moves then changes some numbers, and makes no new nodes.
+ * Draws into `parent` what is described as [name, attributes, text or children, numbers shown], and touches only what differs
+ * from what stands there: a slider that moves then changes some numbers, and makes no new nodes. The numbers that a node shows
+ * are its `numbers`, for files and for tests.
  */
 function fill(parent, described) {
   let next = parent.firstChild;
-  for (const [name, attributes, content] of described) {
+  for (const [name, attributes, content, numbers] of described) {
     let node = next;
     if (node?.localName !== name) {
       node = element(name);
@@ -88,6 +90,7 @@ function fill(parent, described) {
     if (Array.isArray(content)) fill(node, content);
     else if (content !== undefined && before.content !== content) write(node, content);
     node[DESCRIBED] = { attributes, content };
+    if (numbers) node.numbers = numbers;
     next = node.nextSibling;
   }
   while (next) {
@@ -102,9 +105,10 @@ function fill(parent, described) {
   }
 }
 
-/** Writes data into a node, where they differ from what it holds. */
+/** Writes data into a node, where they differ from what was written there before. */
 function label(node, data) {
-  for (const [key, value] of Object.entries(data)) if (node.dataset[key] !== String(value)) node.dataset[key] = value;
+  for (const [key, value] of Object.entries(data)) if (node[LABELLED]?.[key] !== value) node.dataset[key] = value;
+  node[LABELLED] = data;
 }
 
 const px = (value) => Math.round(value * 100) / 100;
@@ -155,15 +159,12 @@ const MARKS = {
   diamond: { of: (x, y, r) => `M${px(x)},${px(y - 1.4 * r)}l${px(1.4 * r)},${px(1.4 * r)}l${px(-1.4 * r)},${px(1.4 * r)}l${px(-1.4 * r)},${px(-1.4 * r)}Z` },
 };
 
-/**
- * The marks of a series: one path for all, since each node costs the browser time at each move. It carries the numbers that
- * the picture shows, for files and for tests.
- */
-function marksOf(kind, points, radius, values = null) {
+/** The marks of a series and the numbers that they show: one path for all, since each node costs the browser time at each move. */
+function marksOf(kind, points, radius, numbers) {
   const { of, cap } = MARKS[kind];
   const d = points.map(([x, y]) => (Number.isFinite(y) ? of(x, y, radius) : '')).join('');
   const look = cap ? { 'stroke-linecap': cap, 'stroke-width': px(2 * radius) } : {};
-  return ['path', { class: `ug-mark ug-${cap ? 'dot' : kind}`, d, ...look, ...(values && { 'data-values': values.filter(Number.isFinite).join(' ') }) }];
+  return ['path', { class: `ug-mark ug-${cap ? 'dot' : kind}`, d, ...look }, undefined, numbers];
 }
 
 /** Gridlines with their labels and the lower axis. The labels go down from the top, which stays, so that few of them change. */

@@ -51,6 +51,7 @@ function dressed(node) {
   const copy = node.cloneNode(false);
   copy.removeAttribute('class');
   copy.removeAttribute('style');
+  if (node.numbers) copy.setAttribute('data-values', node.numbers.filter(Number.isFinite).join(' '));
   const style = getComputedStyle(node);
   for (const name of LOOK) {
     const value = style.getPropertyValue(name);

@@ -13,7 +13,7 @@ function lookUp(model, grids) {
   const of = ({ losses, accuracies }) => {
     if (!losses) return null;
     const start = cell * ROWS * points;
-    const rows = Array.from({ length: ROWS }, (_, r) => Array.prototype.slice.call(losses, start + r * points, start + (r + 1) * points));
+    const rows = Array.from({ length: ROWS }, (_, r) => Array.from(losses.subarray(start + r * points, start + (r + 1) * points)));
     return { rows, accuracy: accuracies[cell] };
   };
   return { depth: depths[d], scale: scales[s], d, s, source: measuredHere ? 'grid' : 'nearest', main: of(grids.main), compare: of(grids.compare) };

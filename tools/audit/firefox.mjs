@@ -26,7 +26,7 @@ try {
     let pictures = 0, moved = 0, sliders = 0;
     const stuck = [];
     try {
-      if (expected) await page.waitForFunction(() => dispatchEvent(new Event('beforeprint')) && document.documentElement.dataset.widgets === 'ready' && document.querySelector('.ug-explorer .ug-mark[data-values]'), { timeout: 30_000 });
+      if (expected) await page.waitForFunction(() => dispatchEvent(new Event('beforeprint')) && document.documentElement.dataset.widgets === 'ready' && document.querySelector('.ug-curve > svg .ug-mark'), { timeout: 30_000 });
       pictures = await page.$$eval('.ug-explorer', (roots) => roots.length);
       for (let number = 0; number < pictures; number++) {
         const handles = await page.evaluateHandle((n, selector) => {

@@ -26,27 +26,25 @@ WATCH_KEYS = """
   window.__follow = number => {
     const root = document.querySelectorAll('.ug-explorer')[number];
     root.scrollIntoView({ behavior: 'instant', block: 'center' });
-    const place = () => JSON.stringify({ ...root.dataset });
-    let dirty = false, before = place();
+    // The watching is work on the same processor, so it does as little as it can: what a drawing changes, it changes in a
+    // line, too, and all else is made beforehand.
     const drawn = new MutationObserver(() => { dirty = true; });
-    // What a drawing changes, it changes in a line, too: to write down every attribute would be work of our own.
     for (const svg of root.querySelectorAll('svg, canvas')) drawn.observe(svg, { subtree: true, childList: true, attributeFilter: ['d', 'points'] });
-    const after = new MessageChannel(); // made beforehand: it is no work of the page's
+    drawn.observe(root, { attributeFilter: ['data-depth', 'data-weight-scale', 'data-source'] });
+    let dirty = false, start = 0, end = null, quiet = 0;
+    const after = new MessageChannel();
+    const frame = () => after.port2.postMessage(null);
+    after.port1.onmessage = () => {
+      if (dirty) { end = performance.now(); dirty = false; quiet = 0; } else quiet++;
+      if (quiet < 6) { requestAnimationFrame(frame); return; } // long enough for a drawing that was put off to come in
+      window.__work.push(end === null ? null : end - start);
+      console.debug('press measured');
+    };
     window.__unfollow?.();
     window.__unfollow = () => drawn.disconnect();
     window.__onKey = event => {
-      let quiet = 0, end = null;
-      const frame = () => requestAnimationFrame(() => {
-        after.port1.onmessage = () => {
-          if (dirty || place() !== before) { end = performance.now(); dirty = false; before = place(); quiet = 0; } else quiet++;
-          // Long enough for a drawing that was put off to come in.
-          if (quiet < 6) return frame();
-          window.__work.push(end === null ? null : end - event.timeStamp);
-          console.debug('press measured');
-        };
-        after.port2.postMessage(null);
-      });
-      frame();
+      [start, end, quiet, dirty] = [event.timeStamp, null, 0, false];
+      requestAnimationFrame(frame);
     };
   };"""
 

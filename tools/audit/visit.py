@@ -7,7 +7,7 @@ from playwright.sync_api import Page
 WIDTHS = {1280: {"viewport": {"width": 1280, "height": 900}}, 390: {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True, "device_scale_factor": 2}}  # fmt: skip
 # Explorers far down a page sleep until the reader moves or prints.
 READY = """() => dispatchEvent(new Event('beforeprint')) && !document.querySelector('script[type="application/vnd.jupyter.widget-view+json"]')
-  || (document.documentElement.dataset.widgets === 'ready' && document.querySelector('.ug-explorer .ug-mark[data-values]'))"""
+  || (document.documentElement.dataset.widgets === 'ready' && document.querySelector('.ug-curve > svg .ug-mark'))"""
 
 # Their greatest sum in a window of at most 5 s without a gap of 1 s is the page's CLS. A visit gives no input, so every shift
 # counts: what Chromium takes for input is its own making of a telephone, which hid the first half second.
