@@ -179,6 +179,13 @@ def test_latency_is_at_least_what_the_page_takes(browser, planted):
     assert 30 <= statistics.median(measured["work"]) < 200
 
 
+def test_a_rate_is_found_that_slows_a_page_four_times(browser):
+    rate = latency.rate_for(latency.slowdown(browser, latency.SLOWER))
+    assert 1 < rate < 6
+    assert latency.slowdown(browser, rate) == pytest.approx(latency.SLOWER, rel=0.25)
+    assert latency.slowdown(browser, 2 * rate) > 1.5 * latency.SLOWER
+
+
 def test_layout_shift_is_that_of_the_worst_window():
     shift = lambda *pairs: visit.shift_of([[start, value, ""] for start, value in pairs])
     assert shift() == 0

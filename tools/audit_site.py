@@ -73,6 +73,11 @@ def written(values: list[float], digits: int = 0) -> str:
     return middle if len(values) == 1 else f"{middle} ({min(values):.{digits}f}–{max(values):.{digits}f})"
 
 
+def _of_runs(runs: list[dict[str, list[float]]], of) -> list[float]:
+    """A figure of all pages' presses, for each run."""
+    return [of([ms for page in run.values() for ms in page] or [0]) for run in runs]
+
+
 class Audit:
     """A site on its server, with what every measurement needs."""
 
@@ -187,29 +192,36 @@ class Audit:
         yield most("cumulative layout shift, as Lighthouse loads it, worst run", SHIFT, lambda v: f"{v:.3f}", shifts)
 
     def latency(self):
-        """Slider to picture: the work without a screen's waits, and what a screen of 60 Hz adds."""
-        work = self._presses("work", self.runs, *latency.UNTHROTTLED)
-        paints = self._presses("paints", 1)  # for information: once is enough
-        self.data["latency"] = {"work": work, "paints": paints}
-        per_run = lambda runs, of: [of([ms for page in run.values() for ms in page]) for run in runs]
-        by_page = lambda of: {name: statistics.median(of(run[name]) for run in work) for name in self.live}
+        """Slider to picture: the work without a screen's waits; and for information at Chromium's own rate, and on a screen."""
+        with chromium(*latency.UNTHROTTLED) as browser:
+            of_four = latency.slowdown(browser, latency.SLOWER)
+            rate = latency.rate_for(of_four)
+            reached = latency.slowdown(browser, rate)
+        work = self._presses("work", self.runs, rate, *latency.UNTHROTTLED)
+        nominal = self._presses("work", 1, latency.SLOWER, *latency.UNTHROTTLED)
+        paints = self._presses("paints", 1, latency.SLOWER)
+        self.data["latency"] = {
+            "rate": rate, "slowdown": reached, "slowdown_at_four": of_four, "work": work, "work_at_four": nominal, "paints": paints,
+        }  # fmt: skip
+        by_page = lambda runs, of: {name: statistics.median(of(run[name] or [0]) for run in runs) for name in self.live}
         for what, of, bar in (("median", statistics.median, MEDIAN_MS), ("worst", max, WORST_MS)):
-            values, pages = per_run(work, of), by_page(of)
-            worst = max(pages, key=pages.get)
+            values, pages = _of_runs(work, of), by_page(work, of)
             over = [f"{name}: {pages[name]:.0f} ms" for name in pages if pages[name] > bar]
-            yield Row(f"slider to picture, 4× slower processor: {what}", f"≤ {bar} ms", f"{written(values)} ms", statistics.median(values) <= bar, worst, over)  # fmt: skip
-        presses = sum(len(page) for run in paints for page in run.values())
-        if presses:
-            shown = {name: statistics.median([ms for run in paints for ms in run[name]] or [0]) for name in self.live}
-            values = per_run(paints, statistics.median)
-            yield Row("  the same to the next paint of a 60 Hz screen: median", "", f"{written(values)} ms", None, max(shown, key=shown.get))  # fmt: skip
+            yield Row(f"slider to picture, {reached:.1f}× slower processor: {what}", f"≤ {bar} ms", f"{written(values)} ms", statistics.median(values) <= bar, max(pages, key=pages.get), over)  # fmt: skip
+        for words, runs in (
+            (f"Chromium's rate of {latency.SLOWER}, here {of_four:.1f}× slower", nominal),
+            ("that rate, to the next paint of a 60 Hz screen", paints),
+        ):
+            pages = by_page(runs, statistics.median)
+            if any(pages.values()):
+                yield Row(f"  the same at {words}: median", "", f"{written(_of_runs(runs, statistics.median))} ms", None, max(pages, key=pages.get))  # fmt: skip
 
-    def _presses(self, what: str, count: int, *more: str) -> list[dict[str, list[float]]]:
+    def _presses(self, what: str, count: int, rate: float, *more: str) -> list[dict[str, list[float]]]:
         runs = []
         for run in range(count):
             with chromium(*more) as browser:
                 pages = self._progress(self.live, f"slider to picture, run {run + 1}")
-                runs.append({name: latency.latencies(browser, self.base, name)[what] for name in pages})
+                runs.append({name: latency.latencies(browser, self.base, name, rate=rate)[what] for name in pages})
         return runs
 
     def firefox(self):

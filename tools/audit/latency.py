@@ -1,5 +1,10 @@
 """From a key press on a slider to the picture, on a processor four times slower.
 
+Chromium slows a page by stopping its thread with signals. Where a signal costs time, as in a virtual machine, its rate of 4
+makes a page five or six times slower. So the audit first measures a piece of drawing at full speed and at Chromium's rate of
+4 (`slowdown`), takes the rate at which it should take four times as long (`rate_for`), and measures what that reaches. It
+prints the presses at both rates.
+
 What is measured, for each real key press that moves a slider's handle:
 
 - **work**: from the moment that the browser gave the event its time stamp to the end of the last frame in which one of the
@@ -10,6 +15,8 @@ What is measured, for each real key press that moves a slider's handle:
   paint, in steps of 8 ms, waiting for the screen included. For information: with 16.7 ms a frame, a press that falls
   at random waits 8 ms on average before any work is done.
 """
+
+import statistics
 
 from playwright.sync_api import Page
 
@@ -73,7 +80,60 @@ def _press(page: Page, handle, presses: int) -> list[float]:
     return [work for work in page.evaluate("window.__work.splice(0)") if work is not None]
 
 
-def latencies(browser, base: str, name: str, *, presses: int = 12) -> dict[str, list[float]]:
+def _throttled(page: Page):
+    """A function that sets Chromium's rate for a page."""
+    session = page.context.new_cdp_session(page)
+    return lambda rate: session.send("Emulation.setCPUThrottlingRate", {"rate": rate})
+
+
+# Ten lines that move, styled and laid out six times: what a press costs, in script as in the browser's own work.
+PIECE = """async () => {
+  document.body.innerHTML ||= `<svg width="800" height="300">${'<polyline fill="none"/>'.repeat(10)}</svg>`;
+  const svg = document.querySelector('svg'), times = [];
+  for (let k = 0; k < 5; k++) {
+    await new Promise(done => setTimeout(done, 10));
+    const start = performance.now();
+    for (let move = 0; move < 6; move++) {
+      for (const [n, line] of [...svg.children].entries()) {
+        line.setAttribute('points', Array.from({ length: 40 }, (_, i) => `${20 * i},${(150 + 100 * Math.sin(i + n + move + k)).toFixed(1)}`).join(' '));
+      }
+      svg.getBBox();
+    }
+    times.push(performance.now() - start);
+  }
+  return times.sort((a, b) => a - b)[2];
+}"""
+
+
+def slowdown(browser, rate: float) -> float:
+    """How many times slower a piece of drawing is at Chromium's ``rate`` than at full speed: median of pairs, each taken at once.
+
+    A machine that others use too is slow for a second and fast for another; both of a pair see the same.
+    """
+    page = browser.new_page()
+    throttle, pairs = _throttled(page), []
+    for _ in range(25):
+        pair = []
+        for each in (1, rate):
+            throttle(each)
+            pair.append(page.evaluate(PIECE))
+        pairs.append(pair[1] / pair[0])
+    page.close()
+    return statistics.median(pairs)
+
+
+def rate_for(slowdown_at_four: float, slower: float = SLOWER) -> float:
+    """Chromium's rate that slows a page ``slower`` times, where its rate of 4 slows it ``slowdown_at_four`` times.
+
+    The slowdown is taken to grow along a straight line from (1, 1); what is reached can be measured.
+
+    >>> rate_for(4.0), rate_for(5.5)
+    (4.0, 3.0)
+    """
+    return 1 + (SLOWER - 1) * (slower - 1) / (slowdown_at_four - 1)
+
+
+def latencies(browser, base: str, name: str, *, rate: float = SLOWER, presses: int = 12) -> dict[str, list[float]]:
     """Key presses on each slider of each explorer of a page: ``work`` and ``paints``, in milliseconds."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     context.add_init_script(WATCH_KEYS)
@@ -81,7 +141,7 @@ def latencies(browser, base: str, name: str, *, presses: int = 12) -> dict[str, 
     page.goto(base + name, wait_until="load")
     page.wait_for_function(READY, timeout=30_000)
     page.wait_for_load_state("networkidle")
-    context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
+    _throttled(page)(rate)
     work = []
     for number in range(page.evaluate(NUMBER_EXPLORERS)):
         page.evaluate("number => window.__follow(number)", number)
