@@ -1,6 +1,7 @@
 """What a slider's move costs, counted without a clock: nothing of the page around its explorer is worked out anew."""
 
 import itertools
+from functools import partial
 
 import pytest
 from site_pages import said, sliders
@@ -126,11 +127,23 @@ def test_the_axis_stays_while_the_curve_moves_along_it(open_page):
     """Labels that move must be laid out anew; and where axis and curve both move, a reader sees neither."""
     page = ready(open_page("chapters/02_vanishing_gradients.html"))
     root, depth, scale = sliders(page, 0)
-    for handle, positions in ((depth, 30), (scale, 19)):
+    labels = """root => [...root.querySelectorAll('.ug-curve > svg .ug-labels')].map(axis =>
+      [...axis.children].filter(label => label.textContent).map(label => `${label.textContent} at ${label.getAttribute('x')}`).join())"""
+    for handle, positions, moved in ((depth, 30, 2), (scale, 19, 1)):
         handle.press("Home")
         axes = []
         for _ in range(positions):
-            axes.append(root.evaluate("root => root.querySelector('.ug-labels').textContent"))
+            axes.append(root.evaluate(labels))
             handle.press("ArrowRight")
-        changes = sum(a != b for a, b in itertools.pairwise(axes))
-        assert 0 < changes <= positions // 3, axes
+        changes = [sum(a != b for a, b in itertools.pairwise(axis)) for axis in zip(*axes, strict=True)]
+        assert all(number <= positions // 3 for number in changes), axes
+        assert sum(number > 0 for number in changes) == moved, axes
+
+
+def test_a_move_at_the_edge_of_the_map_keeps_the_layers(open_page, browser):
+    page = ready(open_page(BOTH))
+    for handle in sliders(page, 0)[1:]:
+        for end, back in (("End", "ArrowLeft"), ("Home", "ArrowRight")):
+            handle.press(end)
+            page.wait_for_timeout(900)
+            assert not traced(browser, page, partial(page.keyboard.press, back))(LAYERS), (handle, end)
