@@ -1,7 +1,7 @@
 """From a key press on a slider to the picture, on a processor four times slower.
 
 Chromium slows a page by stopping its thread with signals. Where a signal costs time, as in a virtual machine, its rate of 4
-makes a page five or six times slower. So the audit first measures a piece of drawing at full speed and at Chromium's rate of
+makes a page five times slower. So the audit first measures a piece of drawing at full speed and at Chromium's rate of
 4 (`slowdown`), takes the rate at which it should take four times as long (`rate_for`), and measures what that reaches. It
 prints the presses at both rates.
 
@@ -122,15 +122,15 @@ def slowdown(browser, rate: float) -> float:
     return statistics.median(pairs)
 
 
-def rate_for(slowdown_at_four: float, slower: float = SLOWER) -> float:
-    """Chromium's rate that slows a page ``slower`` times, where its rate of 4 slows it ``slowdown_at_four`` times.
+def rate_for(slowdown_at_four: float) -> float:
+    """Chromium's rate that slows a page four times, where its rate of 4 slows it ``slowdown_at_four`` times.
 
     The slowdown is taken to grow along a straight line from (1, 1); what is reached can be measured.
 
     >>> rate_for(4.0), rate_for(5.5)
     (4.0, 3.0)
     """
-    return 1 + (SLOWER - 1) * (slower - 1) / (slowdown_at_four - 1)
+    return 1 + (SLOWER - 1) ** 2 / (slowdown_at_four - 1)
 
 
 def latencies(browser, base: str, name: str, *, rate: float = SLOWER, presses: int = 12) -> dict[str, list[float]]:
