@@ -11,6 +11,7 @@ import tempfile
 os.environ["COURSE_BUILD"] = "1"
 # Tests compute what they test: nothing comes from the user's cache.
 os.environ["COURSE_UTILS_CACHE"] = tempfile.mkdtemp()
+os.environ.pop("JAX_COMPILATION_CACHE_DIR", None)
 os.environ.setdefault("MPLBACKEND", "agg")
 # Eight simulated devices, so that sharding is tested on any machine.
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"

@@ -235,6 +235,9 @@ def sweep_gradient_norms(
 
     Interrupted by Ctrl-C, it keeps what is finished: the same call goes on from there.
 
+    A new process compiles anew, unless JAX has a cache on disk: with ``JAX_COMPILATION_CACHE_DIR=folder`` and
+    ``JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0``, the compiled sweep is kept there, ready to run.
+
     >>> from course_utils import NetworkConfig
     >>> sweep = sweep_gradient_norms(NetworkConfig(depth=1), jnp.eye(64), jnp.zeros(64, int), depths=[2, 20],
     ...     weight_scales=[0.5, 1.0], seeds=[0], progress=False)

@@ -51,6 +51,7 @@ import numpy as np
 from jax import Array, lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from ._ahead_of_time import call_compiled
 from ._build import in_build
 from ._hosts import on_this_host
 from ._shapes import Float
@@ -522,7 +523,8 @@ def log10_norms(
             places = deepest_first[d : d + DEPTHS_PER_CALL]
             some_depths = np.zeros(DEPTHS_PER_CALL, np.int32)
             some_depths[: len(places)] = np.asarray(depths)[places]
-            store, *curves = _sharded_curves(
+            store, *curves = call_compiled(
+                _sharded_curves,
                 _take_store(*shape),
                 draws,
                 inputs,
