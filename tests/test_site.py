@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import itertools
 import pathlib
 import re
 
@@ -170,6 +171,38 @@ def test_a_typed_place_between_grid_points_snaps_and_says_so(open_page):
     drawn = root.evaluate(DRAWN)
     assert drawn["source"] in ("grid", "nearest")
     assert ("nearest" in root.locator(".ug-sentence").text_content()) == (drawn["source"] == "nearest")
+
+
+def test_what_is_typed_and_is_no_place_is_told(open_page):
+    page = open_page(CHAPTER)
+    root, depth, scale = sliders(page, 0)
+    area = page.locator(".widget-subarea").nth(0)
+    before = root.evaluate(DRAWN)
+    for number, typed in itertools.product((0, 1), ("abc", "1e", "--3")):
+        readout = area.locator(".widget-readout").nth(number)
+        shown = readout.text_content()
+        readout.fill(typed)
+        readout.press("Enter")
+        assert f"not “{typed}”" in area.get_by_role("alert").last.text_content()
+        assert readout.text_content() == shown and root.evaluate(DRAWN) == before  # nothing is lost
+    beyond = (0, depth, "100000", "End"), (0, depth, "-3", "Home"), (1, scale, "1e9", "End"), (1, scale, "-3", "Home"), (1, scale, "0", "Home")  # fmt: skip
+    for number, handle, typed, end in beyond:
+        readout = area.locator(".widget-readout").nth(number)
+        readout.fill(typed)
+        readout.press("Enter")
+        told, there = area.get_by_role("alert").last.text_content(), root.evaluate(DRAWN)
+        handle.press(end)
+        assert root.evaluate(DRAWN) == there, typed
+        said(page)
+        assert readout.text_content() in told and typed in told
+    scale.press("ArrowRight")
+    said(page)
+    own = area.locator(".widget-slider").nth(1).get_by_role("alert")
+    assert own.count() == 0  # gone with the next move
+    readout.fill("1,5")  # as half of Europe writes it
+    readout.press("Enter")
+    said(page)
+    assert own.count() == 0 and float(readout.text_content()) == pytest.approx(1.5, rel=0.1)
 
 
 def test_sliders_have_names_and_speak_values(open_page):

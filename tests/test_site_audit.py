@@ -62,7 +62,17 @@ def test_a_page_is_light_quiet_and_whole(browser, address, site, name):
         assert sum(wide["next"].values()) <= audit_site.NEXT, wide["next"]
 
 
-@pytest.mark.parametrize("name", ["index.html", CHAPTER])
+def test_axe_sees_a_faint_colour_of_code(open_page):
+    """Though it is given one word of each look."""
+    page = open_page(CHAPTER, color_scheme="light")
+    assert look.violations(page, colours_only=True) == {}
+    words = page.evaluate("document.querySelectorAll('.highlight pre span').length")
+    page.add_style_tag(content=".bd-article .highlight pre span.s2 { color: #bbb !important; }")
+    assert "s2" in look.violations(page, colours_only=True)["color-contrast"]
+    assert page.evaluate("document.querySelectorAll('.highlight pre span').length") == words < 200
+
+
+@pytest.mark.parametrize("name", ["index.html", "search.html", CHAPTER])
 def test_controls_stand_out(open_page, name):
     page = open_page(name)
     page.wait_for_timeout(1200)  # the theme draws its icons late

@@ -10,6 +10,7 @@ const element = (name, className, attributes = {}) => {
 };
 
 const SAY = 50; // milliseconds from the picture to the number beside the rail: nobody reads one in the time of a frame
+const REFUSED = 10_000;
 const PAGE = 5; // steps of PageUp and PageDown
 const KEYS = {
   ArrowLeft: (at) => Math.ceil(at - 0.01) - 1,
@@ -51,6 +52,7 @@ class SliderView extends DescriptionView {
       this.typed();
     });
     this.readout.addEventListener('blur', () => this.typed());
+    this.readout.addEventListener('input', () => this.refused?.remove());
     this.handle.max = Math.ceil(this.length - 1e-6);
     this.listenTo(this.model, 'change:value', this.show);
     this.show();
@@ -83,6 +85,7 @@ class SliderView extends DescriptionView {
   say() {
     clearTimeout(this.saying);
     this.saying = 0;
+    this.refused?.remove();
     const value = this.model.get('value');
     this.readout.textContent = this.model.readout_formatter(value);
     this.handle.value = Math.round(this.placeOf(value));
@@ -95,10 +98,28 @@ class SliderView extends DescriptionView {
     return this.goTo(KEYS[key](this.placeOf(this.model.get('value'))));
   }
 
+  /** Goes to the value that was typed; what is none, or lies beyond an end, is told. */
   typed() {
-    const value = parseFloat(this.readout.textContent);
+    const text = this.readout.textContent.trim();
+    const written = (value) => this.model.readout_formatter(value);
+    if (text === written(this.model.get('value'))) return;
+    const [least, most] = [this.valueAt(0), this.valueAt(Math.ceil(this.length - 1e-6))];
+    const typed = Number(text.replace(',', '.') || NaN);
+    const value = Math.min(Math.max(typed, least), most);
     if (!Number.isNaN(value)) this.goTo(this.placeOf(value));
     this.say();
+    if (text && (Number.isNaN(value) || written(value) !== written(typed))) {
+      this.refuse(`Type a number from ${written(least)} to ${written(most)}, not “${text.slice(0, 20)}”.`);
+    }
+  }
+
+  /** Shows why, until the slider moves, somebody types, or some seconds have passed. */
+  refuse(words) {
+    const note = element('p', 'ug-refused', { role: 'alert' });
+    note.textContent = words;
+    this.el.append(note);
+    this.refused = note;
+    setTimeout(() => note.remove(), REFUSED);
   }
 
   /** A mouse leads at once, and so does a finger on the handle. Another finger leads by a tap, or once it has set out sideways. */

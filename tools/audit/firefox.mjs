@@ -3,7 +3,7 @@
 import puppeteer from 'puppeteer-core';
 
 const { executablePath, urls } = JSON.parse(process.argv[2]);
-const SLIDERS = '[role=slider], input[type=range]';
+const SLIDERS = 'input[type=range]';
 const browser = await puppeteer.launch({ browser: 'firefox', protocol: 'webDriverBiDi', executablePath, headless: true });
 
 /** What a picture shows, to tell whether it changed: its place and its drawing. */
@@ -38,8 +38,12 @@ try {
         for (let i = 0; i < count; i++) {
           sliders++;
           const before = await shown(page, number);
-          await handles.evaluate((list, i) => { list[i].scrollIntoView({ block: 'center' }); list[i].focus(); }, i);
-          await page.keyboard.press('ArrowRight');
+          const atEnd = await handles.evaluate((list, i) => {
+            list[i].scrollIntoView({ block: 'center' });
+            list[i].focus();
+            return list[i].value === list[i].max;
+          }, i);
+          await page.keyboard.press(atEnd ? 'ArrowLeft' : 'ArrowRight');
           const deadline = Date.now() + 5000;
           let changed = false;
           while (!changed && Date.now() < deadline) {
