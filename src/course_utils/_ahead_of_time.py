@@ -133,6 +133,7 @@ def _without_jaxs_own_cache():
     from jax.experimental.compilation_cache import compilation_cache
 
     jax.config.update("jax_enable_compilation_cache", False)
+    compilation_cache.reset_cache()  # JAX looks at the setting once a process
     try:
         yield
     finally:
