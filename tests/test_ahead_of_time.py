@@ -5,6 +5,8 @@ import pathlib
 import subprocess
 import sys
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from types import SimpleNamespace
 
@@ -224,15 +226,19 @@ def test_without_jit_nothing_is_compiled(folder):
     assert not folder.exists() or not ready(folder)
 
 
-def test_two_threads_make_one_program(folder):
-    results, jobs = [], []
-    for _ in range(4):
-        jobs.append(threading.Thread(target=lambda: results.append(float(call_compiled(raised, X, power=3, mesh=MESH)))))
-    for job in jobs:
-        job.start()
-    for job in jobs:
-        job.join()
-    assert len(set(results)) == 1 and len(results) == 4 and len(ready(folder)) == 1
+def test_threads_wait_for_one_another(folder, monkeypatch):
+    """JAX's setting is the process's: while one thread has it off, another one must not compile."""
+    compiled, made = _ahead_of_time._compiled, []
+
+    def slowly(*arguments, **static):
+        made.append(threading.get_ident())
+        time.sleep(0.2)
+        return compiled(*arguments, **static)
+
+    monkeypatch.setattr(_ahead_of_time, "_compiled", slowly)
+    with ThreadPoolExecutor(4) as threads:
+        results = list(threads.map(lambda _: float(call_compiled(raised, X, power=3, mesh=MESH)), range(4)))
+    assert len(set(results)) == len(made) == len(ready(folder)) == 1
 
 
 def test_the_source_is_that_of_every_module(monkeypatch, tmp_path):

@@ -62,8 +62,7 @@ def _folder(mesh) -> pathlib.Path | None:
 
 def _settings() -> tuple:
     """JAX's settings as they are here and now, those of its cache aside."""
-    values = jax.config.values.items()
-    return tuple((name, getattr(jax.config, name, value)) for name, value in values if "cache" not in name)
+    return tuple((name, value) for name, value in jax.config.values.items() if "cache" not in name)
 
 
 def _digest(made_from: tuple, mesh) -> str:
