@@ -175,34 +175,34 @@ def test_a_typed_place_between_grid_points_snaps_and_says_so(open_page):
 
 def test_what_is_typed_and_is_no_place_is_told(open_page):
     page = open_page(CHAPTER)
-    root, depth, scale = sliders(page, 0)
-    area = page.locator(".widget-subarea").nth(0)
+    root, *handles = sliders(page, 0)
+    boxes = [page.locator(".widget-subarea").nth(0).locator(".widget-slider").nth(number) for number in (0, 1)]
+    readouts, alerts = ([at(box) for box in boxes] for at in (lambda b: b.locator(".widget-readout"), lambda b: b.get_by_role("alert")))
+
+    def type_in(number, text):
+        readouts[number].fill(text)
+        readouts[number].press("Enter")
+
     before = root.evaluate(DRAWN)
     for number, typed in itertools.product((0, 1), ("abc", "1e", "--3")):
-        readout = area.locator(".widget-readout").nth(number)
-        shown = readout.text_content()
-        readout.fill(typed)
-        readout.press("Enter")
-        assert f"not “{typed}”" in area.get_by_role("alert").last.text_content()
-        assert readout.text_content() == shown and root.evaluate(DRAWN) == before  # nothing is lost
-    beyond = (0, depth, "100000", "End"), (0, depth, "-3", "Home"), (1, scale, "1e9", "End"), (1, scale, "-3", "Home"), (1, scale, "0", "Home")  # fmt: skip
-    for number, handle, typed, end in beyond:
-        readout = area.locator(".widget-readout").nth(number)
-        readout.fill(typed)
-        readout.press("Enter")
-        told, there = area.get_by_role("alert").last.text_content(), root.evaluate(DRAWN)
-        handle.press(end)
+        shown = readouts[number].text_content()
+        type_in(number, typed)
+        assert f"not “{typed}”" in alerts[number].text_content()
+        assert readouts[number].text_content() == shown and root.evaluate(DRAWN) == before  # nothing is lost
+    assert alerts[0].count() == 0  # the reader has gone on
+    for number, typed, end in ((0, "100000", "End"), (0, "-3", "Home"), (1, "1e9", "End"), (1, "-3", "Home"), (1, "0", "Home")):
+        type_in(number, typed)
+        told, there = alerts[number].text_content(), root.evaluate(DRAWN)
+        handles[number].press(end)
         assert root.evaluate(DRAWN) == there, typed
         said(page)
-        assert readout.text_content() in told and typed in told
-    scale.press("ArrowRight")
+        assert readouts[number].text_content() in told and typed in told
+    handles[1].press("ArrowRight")
     said(page)
-    own = area.locator(".widget-slider").nth(1).get_by_role("alert")
-    assert own.count() == 0  # gone with the next move
-    readout.fill("1,5")  # as half of Europe writes it
-    readout.press("Enter")
+    assert alerts[1].count() == 0  # gone with the next move
+    type_in(1, "1,5")  # as half of Europe writes it
     said(page)
-    assert own.count() == 0 and float(readout.text_content()) == pytest.approx(1.5, rel=0.1)
+    assert alerts[1].count() == 0 and float(readouts[1].text_content()) == pytest.approx(1.5, rel=0.1)
 
 
 def test_sliders_have_names_and_speak_values(open_page):

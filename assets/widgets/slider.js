@@ -100,6 +100,7 @@ class SliderView extends DescriptionView {
 
   /** Goes to the value that was typed; what is none, or lies beyond an end, is told. */
   typed() {
+    this.refused?.remove();
     const text = this.readout.textContent.trim();
     const written = (value) => this.model.readout_formatter(value);
     if (text === written(this.model.get('value'))) return;
@@ -113,7 +114,7 @@ class SliderView extends DescriptionView {
     }
   }
 
-  /** Shows why, until the slider moves, somebody types, or some seconds have passed. */
+  /** Shows why, until the slider moves, the reader goes on or types, or some seconds have passed. */
   refuse(words) {
     const note = element('p', 'ug-refused', { role: 'alert' });
     note.textContent = words;
