@@ -55,6 +55,28 @@ def test_text_in_a_formula_keeps_its_spaces(empty_site):
     assert page.mtext.get_text() == "\N{NO-BREAK SPACE}if\N{NO-BREAK SPACE}"
 
 
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("Then {}. Next", ["{}."]),
+        ("through ({}, or", ["({},"]),
+        ("an {}-th root", ["{}-th"]),
+        ("so {} and", []),
+        ("<em>a</em>{}<b>.</b>", []),
+        ("both {}/{}, or", ["{}/", "{},"]),
+    ],
+)
+def test_a_formula_stays_on_one_line_with_what_touches_it(empty_site, written, kept):
+    page = page_of(f"<p>{written}</p>".replace("{}", r'<span class="math">\(x\)</span>'), empty_site)
+    for math in page.find_all("math"):
+        math.decompose()
+    for svg in page.find_all("svg"):
+        svg.replace_with("{}")
+    together = [span.get_text() for span in page.select("p > .together")]
+    assert together == kept
+    assert page.p.get_text() == BeautifulSoup(f"<p>{written}</p>", "html.parser").get_text()
+
+
 def test_formulas_in_previews_are_set_too(empty_site):
     page = page_of(r'<template><div><span class="math">\(x\)</span></div></template>', empty_site)
     assert page.template.find("path")

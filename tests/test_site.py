@@ -44,6 +44,11 @@ SHRUNK = """() => [...document.querySelectorAll('.math > svg')].filter(formula =
   && formula.getBoundingClientRect().width < 0.8 * formula.width.baseVal.value).map(formula => formula.parentElement.textContent)"""
 
 
+# A full stop after a formula must not begin a line.
+TORN = """() => [...document.querySelectorAll('.together')].filter(words => words.checkVisibility()
+  && new Set([...words.getClientRects()].map(line => Math.round(line.top))).size > 1).map(words => words.textContent)"""
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_axe_finds_nothing_no_text_is_faint_and_nothing_scrolls_sideways(open_page, name):
     page, found = open_page(name, color_scheme="light"), {}
@@ -56,6 +61,7 @@ def test_axe_finds_nothing_no_text_is_faint_and_nothing_scrolls_sideways(open_pa
             found[width, scheme, "faint"] = faint
         assert page.evaluate(SIDEWAYS, width) <= 0, (width, scheme)
         assert page.evaluate(SHRUNK) == [], (width, scheme)
+        assert page.evaluate(TORN) == [], (width, scheme)
     assert found == {}
 
 

@@ -3,7 +3,9 @@
 MathJax sets them, as it would in the browser. There it would cost every reader half a second and move the text about.
 """
 
-from bs4 import BeautifulSoup, Tag
+import re
+
+from bs4 import BeautifulSoup, NavigableString, Tag
 
 from .site import Site
 
@@ -23,6 +25,25 @@ def set_formulas(page: BeautifulSoup, name: str, site: Site) -> None:
             raise ValueError(f"{name}: {error}") from None
         formula.clear()
         formula.extend([_drawing(page, answer), BeautifulSoup(answer["mathml"], "html.parser")])
+        if opening == r"\(":
+            _hold_together(page, formula)
+
+
+def _hold_together(page: BeautifulSoup, formula: Tag) -> None:
+    """Keep a formula on one line with what touches it: a browser breaks lines before and after any drawing, so that a
+    full stop may begin one."""
+    before, after = formula.previous_sibling, formula.next_sibling
+    head = re.search(r"\S*$", before)[0] if type(before) is NavigableString else ""
+    tail = re.match(r"\S*", after)[0] if type(after) is NavigableString else ""
+    if not head + tail:
+        return
+    together = formula.wrap(page.new_tag("span", attrs={"class": "together"}))
+    if head:
+        before.replace_with(before[: -len(head)])
+        together.insert(0, head)
+    if tail:
+        after.replace_with(after[len(tail) :])
+        together.append(tail)
 
 
 def _drawing(page: BeautifulSoup, answer: dict[str, str]) -> Tag:
