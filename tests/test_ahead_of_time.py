@@ -14,6 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.experimental import serialize_executable
+from jax.experimental.compilation_cache import compilation_cache
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from course_utils import _ahead_of_time, norm_engine
@@ -42,11 +44,11 @@ def folder(tmp_path, monkeypatch):
     before = {name: getattr(jax.config, name) for name in settings}
     for name, value in settings.items():
         jax.config.update(name, value)
-    jax.experimental.compilation_cache.compilation_cache.reset_cache()
+    compilation_cache.reset_cache()
     yield tmp_path / "cache"
     for name, value in before.items():
         jax.config.update(name, value)
-    jax.experimental.compilation_cache.compilation_cache.reset_cache()
+    compilation_cache.reset_cache()
 
 
 def ready(folder):
@@ -190,6 +192,19 @@ def test_what_is_compiled_fast_is_not_kept(folder):
 def test_a_folder_that_cannot_be_written_to_is_done_without(folder):
     folder.write_text("a file in the folder's place")
     assert call_compiled(raised, X, power=3, mesh=MESH) == raised(X, power=3, mesh=MESH)
+
+
+def refuse(*arguments, **keywords):
+    raise NotImplementedError("not on this backend")
+
+
+@pytest.mark.parametrize("half", ["serialize", "deserialize_and_load"])
+def test_a_jax_that_cannot_keep_programs_still_runs_them(folder, monkeypatch, half):
+    monkeypatch.setattr(serialize_executable, half, refuse)
+    for _ in range(2):
+        as_a_new_process()
+        assert call_compiled(raised, X, power=3, mesh=MESH) == raised(X, power=3, mesh=MESH)
+    assert not list(folder.glob("*.tmp"))
 
 
 @pytest.mark.parametrize(

@@ -22,11 +22,11 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "course_utils"
 # The order of imports: the public modules, with the norm engine below gradients and private ones where they are used.
 ORDER = [
-    "_ahead_of_time",
     "_build",
     "_checks",
     "_hosts",
     "_kept",
+    "_ahead_of_time",
     "_partial",
     "_programs",
     "_shapes",

@@ -10,7 +10,7 @@ const element = (name, className, attributes = {}) => {
 };
 
 const SAY = 50; // milliseconds from the picture to the number beside the rail: nobody reads one in the time of a frame
-const REFUSED = 10_000;
+const REFUSED = 10_000; // milliseconds that a refusal stays
 const PAGE = 5; // steps of PageUp and PageDown
 const KEYS = {
   ArrowLeft: (at) => Math.ceil(at - 0.01) - 1,
@@ -53,7 +53,7 @@ class SliderView extends DescriptionView {
     });
     this.readout.addEventListener('blur', () => this.typed());
     this.readout.addEventListener('input', () => this.refused?.remove());
-    this.handle.max = Math.ceil(this.length - 1e-6);
+    this.handle.max = this.last;
     this.listenTo(this.model, 'change:value', this.show);
     this.show();
     this.say();
@@ -66,10 +66,12 @@ class SliderView extends DescriptionView {
   /** How many steps the rail is long; the last one may be shorter. */
   get length() { return (this.model.get('max') - this.model.get('min')) / this.model.get('step'); }
 
+  get last() { return Math.ceil(this.length - 1e-6); }
+
   /** Goes to the stop next to a place; whether the slider then has another value. */
   goTo(place) {
-    const { length } = this;
-    const stop = place > length - 1e-6 ? Math.ceil(length - 1e-6) : Math.max(Math.round(place), 0);
+    const { length, last } = this;
+    const stop = place > length - 1e-6 ? last : Math.max(Math.round(place), 0);
     const value = this.valueAt(stop);
     if (value === this.model.get('value')) return false;
     this.model.set('value', value);
@@ -104,7 +106,7 @@ class SliderView extends DescriptionView {
     const text = this.readout.textContent.trim();
     const written = (value) => this.model.readout_formatter(value);
     if (text === written(this.model.get('value'))) return;
-    const [least, most] = [this.valueAt(0), this.valueAt(Math.ceil(this.length - 1e-6))];
+    const [least, most] = [this.valueAt(0), this.valueAt(this.last)];
     const typed = Number(text.replace(',', '.') || NaN);
     const value = Math.min(Math.max(typed, least), most);
     if (!Number.isNaN(value)) this.goTo(this.placeOf(value));

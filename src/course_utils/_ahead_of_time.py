@@ -23,6 +23,8 @@ from functools import cache
 import jax
 import jaxlib
 
+from ._kept import whole_file
+
 _programs: dict = {}
 _making = threading.Lock()
 
@@ -97,9 +99,9 @@ def _source() -> str:
 
 def _read(path: pathlib.Path, mesh):
     """The program kept in a file; None where there is none, or none that can be used."""
-    from jax.experimental import serialize_executable
-
     try:
+        from jax.experimental import serialize_executable
+
         program = pickle.loads(path.read_bytes())
         return serialize_executable.deserialize_and_load(*program, execution_devices=list(mesh.devices.flat))
     except Exception:  # whatever is wrong with the file, its program can be compiled anew
@@ -112,7 +114,7 @@ def _compiled(path: pathlib.Path, function, *arguments, **static):
     with _without_jaxs_own_cache():
         program = function.lower(*arguments, **static).compile()
     if time.perf_counter() - start >= jax.config.jax_persistent_cache_min_compile_time_secs:
-        with contextlib.suppress(OSError):  # a folder that cannot be written to is done without
+        with contextlib.suppress(Exception):  # whatever keeps it from being kept, it runs
             _keep(path, program)
     return program
 
@@ -120,10 +122,8 @@ def _compiled(path: pathlib.Path, function, *arguments, **static):
 def _keep(path: pathlib.Path, program) -> None:
     from jax.experimental import serialize_executable
 
-    unfinished = path.with_suffix(f".{os.getpid()}.tmp")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished.write_bytes(pickle.dumps(serialize_executable.serialize(program)))
-    unfinished.replace(path)  # at once, so that no reader finds half a file
+    with whole_file(path) as file:
+        pickle.dump(serialize_executable.serialize(program), file)
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ The folder is ``COURSE_UTILS_CACHE``, or ``course_utils`` in the user's cache fo
 without.
 """
 
+import contextlib
 import os
 import pathlib
 
@@ -29,13 +30,22 @@ def kept_rows(key: str, shape: tuple[int, ...]) -> np.ndarray:
 
 def keep_rows(key: str, rows: np.ndarray) -> bool:
     """Keep the first rows of a result instead of what was kept under this name; whether that worked."""
-    path = _path(key)
-    unfinished = path.with_suffix(f".{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished.open("wb") as file:
+        with whole_file(_path(key)) as file:
             np.save(file, rows)
-        unfinished.replace(path)  # at once, so that no reader finds half a file
     except OSError:
         return False
     return True
+
+
+@contextlib.contextmanager
+def whole_file(path: pathlib.Path):
+    """A file to write bytes to, which takes its name once it is whole, so that no reader finds half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        with unfinished.open("wb") as file:
+            yield file
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
