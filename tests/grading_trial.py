@@ -1,6 +1,7 @@
 """A small assignment for the tests of the grader, and submissions to it."""
 
 import pathlib
+import shlex
 import sys
 
 import nbformat
@@ -8,7 +9,8 @@ import nbformat
 from course_utils.grading.assign import assign
 from course_utils.grading.set_up import set_up_source
 
-CHAPTERS = pathlib.Path(__file__).resolve().parent.parent / "chapters"
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+CHAPTERS = ROOT / "chapters"
 EXERCISES = '''
 import numpy as np
 from course_utils.exercises import Exercise, Mistake, equals
@@ -66,25 +68,24 @@ def make_pack(folder: pathlib.Path, *more: str):
     return assign([*STUBS, *more], title="Trial", out=folder / "assignment", chapters=CHAPTERS, own_folders=[own])
 
 
-# Runs a command in a mount name space where other users may enter Python's folder, as they may on most machines. Its
-# arguments: the folder that is in the way, or nothing; Python's folder; an empty folder; the command.
-OPEN_TO_OTHERS = """\
-set -e
-blocked="$1" python="$2" hold="$3"; shift 3
-if [ -n "$blocked" ]; then
-  mount --bind "$python" "$hold"
-  mount -t tmpfs -o mode=755 tmpfs "$blocked"
-  mkdir -p "$python" && mount --bind "$hold" "$python"
-fi
-exec "$@"
-"""
-
-
 def open_to_others(hold: pathlib.Path, *command) -> list[str]:
-    """The command line that runs another one so."""
-    base = pathlib.Path(sys.base_prefix)
-    blocked = next((str(folder) for folder in reversed(base.parents) if not folder.stat().st_mode & 0o001), "")
-    return ["unshare", "--mount", "bash", "-c", OPEN_TO_OTHERS, "open", blocked, str(base), str(hold), *map(str, command)]
+    """The command line that runs another one where other users may enter Python's folder and this one, as they may on
+    most machines: in a mount name space, with an empty folder over each one that is in the way. ``hold`` is a folder
+    for this alone."""
+    closed = {}
+    for folder in (pathlib.Path(sys.base_prefix), ROOT):
+        if above := next((one for one in reversed(folder.parents) if not one.stat().st_mode & 0o001), None):
+            closed[folder] = above
+    held = {folder: hold / str(number) for number, folder in enumerate(closed)}
+    steps = [
+        *(["mkdir", "-p", place] for place in held.values()),
+        *(["mount", "--bind", folder, place] for folder, place in held.items()),
+        *(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", above] for above in set(closed.values())),
+        *(["mkdir", "-p", folder] for folder in held),
+        *(["mount", "--bind", place, folder] for folder, place in held.items()),
+    ]
+    script = ["set -e", *(shlex.join(map(str, step)) for step in steps), 'exec "$@"']
+    return ["unshare", "--mount", "bash", "-c", "\n".join(script), "open", *map(str, command)]
 
 
 def notebook_of(*sources, minor=5):
