@@ -203,6 +203,10 @@ def test_what_is_typed_and_is_no_place_is_told(open_page):
         assert root.evaluate(DRAWN) == there, typed
         said(page)
         assert readouts[number].text_content() in told and typed in told
+    for typed in ("abc", "xyz"):  # at once after a key, before the slider has said where that led
+        handles[1].press("ArrowRight")
+        type_in(1, typed)
+        assert f"not “{typed}”" in alerts[1].text_content()
     handles[1].press("ArrowRight")
     said(page)
     assert alerts[1].count() == 0  # gone with the next move

@@ -51,6 +51,7 @@ class SliderView extends DescriptionView {
       event.preventDefault();
       this.typed();
     });
+    this.readout.addEventListener('focus', () => { if (this.saying) this.say(); }); // not in the midst of what is typed
     this.readout.addEventListener('blur', () => this.typed());
     this.readout.addEventListener('input', () => this.refused?.remove());
     this.handle.max = this.last;
